@@ -1,1 +1,7 @@
-//! Core.
+//! Everything Levee can decide without a system call: no I/O, no clock, no randomness of its own.
+#![forbid(unsafe_code)]
+
+pub mod dialect;
+pub mod ids;
+pub mod limits;
+pub mod placement;
