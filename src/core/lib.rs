@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dialect;
+pub mod git;
 pub mod ids;
 pub mod limits;
 pub mod placement;
