@@ -6,3 +6,4 @@ pub mod git;
 pub mod ids;
 pub mod limits;
 pub mod placement;
+pub mod wire;
