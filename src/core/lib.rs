@@ -6,4 +6,5 @@ pub mod git;
 pub mod ids;
 pub mod limits;
 pub mod placement;
+pub mod record;
 pub mod wire;
