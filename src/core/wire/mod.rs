@@ -3,5 +3,6 @@
 //! Everything here borrows from the bytes that arrived and allocates only what a message cut in
 //! pieces needs. Nothing here knows documents, sessions or dialects.
 
+pub mod http;
 pub mod json;
 pub mod websocket;
