@@ -5,4 +5,5 @@
 
 pub mod http;
 pub mod json;
+pub mod route;
 pub mod websocket;

@@ -54,10 +54,9 @@ impl RequestReader {
     ) -> Result<Option<Incoming<'a>>, HttpFault> {
         self.release();
         if self.head.is_empty()
-            && let Some((request, body, used_bytes)) = whole(&input[*at..], limits)?
+            && let Some(incoming) = whole(input, at, limits)?
         {
-            *at += used_bytes;
-            return Ok(Some(Incoming::Request { request, body }));
+            return Ok(Some(incoming));
         }
         if self.reading.is_none() {
             match self.collect_head(input, at, limits)? {
@@ -126,12 +125,14 @@ impl RequestReader {
     }
 }
 
-/// A request that stands in full at the start of `bytes`, its body, and the length of both; `None`
-/// for chunks, which have to be joined elsewhere.
+/// Takes a request that stands in full at `at`; `None` also for chunks, which have to be joined
+/// elsewhere.
 fn whole<'a>(
-    bytes: &'a [u8],
+    input: &'a [u8],
+    at: &mut usize,
     limits: &Limits,
-) -> Result<Option<(Request<'a>, &'a [u8], usize)>, HttpFault> {
+) -> Result<Option<Incoming<'a>>, HttpFault> {
+    let bytes = &input[*at..];
     let Parsed::Head {
         request,
         head_bytes,
@@ -144,8 +145,11 @@ fn whole<'a>(
         Framing::Length(len) => usize::try_from(len).unwrap_or(usize::MAX),
         Framing::Chunked => return Ok(None),
     };
-    let body = bytes[head_bytes..].get(..body_bytes);
-    Ok(body.map(|body| (request, body, head_bytes + body_bytes)))
+    let Some(body) = bytes[head_bytes..].get(..body_bytes) else {
+        return Ok(None);
+    };
+    *at += head_bytes + body_bytes;
+    Ok(Some(Incoming::Request { request, body }))
 }
 
 #[cfg(test)]
