@@ -27,11 +27,29 @@ impl Signature {
         }
     }
 
+    /// The signature as git can hold it: what it reads back as.
+    pub(super) fn cleaned(&self) -> Self {
+        let (name, email) = (clean(&self.name), clean(&self.email));
+        let name = if name.is_empty() {
+            "unknown".into()
+        } else {
+            name
+        };
+        let time_unix_s = self.time_unix_s.clamp(0, MAX_TIME_UNIX_S);
+        Self {
+            name: name.into_owned(),
+            email: email.into_owned(),
+            time_unix_s,
+        }
+    }
+
     fn write(&self, role: &str, out: &mut String) {
-        let name = clean(&self.name);
-        let name = if name.is_empty() { "unknown" } else { &name };
-        let time = self.time_unix_s.clamp(0, MAX_TIME_UNIX_S);
-        let _ = writeln!(out, "{role} {name} <{}> {time} +0000", clean(&self.email));
+        let Self {
+            name,
+            email,
+            time_unix_s,
+        } = self.cleaned();
+        let _ = writeln!(out, "{role} {name} <{email}> {time_unix_s} +0000");
     }
 
     fn parse(line: &str) -> Option<Self> {

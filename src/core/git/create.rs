@@ -1,0 +1,119 @@
+//! The first version of a document, from the body of `POST /documents/:tenant`.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::Deserializer;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::layout::{Attributes, Protocol, add_version};
+use super::upload::{Node, Text};
+use super::{Draft, GitError, MemoryObjects, ObjectId, StoredObject};
+
+/// The body of a create request; the summary is left unparsed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateRequest<'a> {
+    /// The id that the client wants; the service makes one when it is absent.
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub id: Option<Cow<'a, str>>,
+    /// The sequence number that the document starts at.
+    pub sequence_number: Option<u64>,
+    /// The answer should be an object with the session in it.
+    #[serde(default, deserialize_with = "truthy")]
+    pub enable_discovery: bool,
+    /// The answer should be an object with a short-lived token in it.
+    #[serde(default, deserialize_with = "truthy")]
+    pub generate_token: bool,
+    /// Quorum values that hold from the beginning, a JSON array.
+    #[serde(borrow)]
+    values: Option<&'a RawValue>,
+    #[serde(borrow)]
+    summary: Option<&'a RawValue>,
+}
+
+impl<'a> CreateRequest<'a> {
+    /// Reads a body.
+    ///
+    /// Errors: [`GitError::BadBody`].
+    pub fn parse(body: &'a [u8]) -> Result<Self, GitError> {
+        serde_json::from_slice(body).map_err(|_| GitError::BadBody)
+    }
+}
+
+/// What a document begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDocument {
+    /// The first version; none if the body has no summary, which only Levee's wire allows.
+    pub version: Option<ObjectId>,
+    /// The state that the document's sequencer and quorum start from.
+    pub protocol: Protocol,
+    /// Everything to store.
+    pub objects: Vec<StoredObject>,
+}
+
+/// Makes the first version of a document from the body of a create request.
+///
+/// Errors: those of an upload; nothing exists yet, so a handle or attachment is a
+/// [`GitError::MissingObject`].
+pub fn create_document(body: &[u8], time_unix_s: i64) -> Result<NewDocument, GitError> {
+    let request = CreateRequest::parse(body)?;
+    let nothing = MemoryObjects::default();
+    let mut draft = Draft::new(&nothing);
+    let summary = match request.summary {
+        Some(summary) => Some(Node::parse(summary.get().as_bytes())?).filter(|n| !n.is_empty()),
+        None => None,
+    };
+    let values = match request.values {
+        Some(values) if values.get().starts_with('[') => {
+            Bytes::copy_from_slice(values.get().as_bytes())
+        }
+        Some(_) => return Err(GitError::MissingField("values")),
+        None => Bytes::from_static(b"[]"),
+    };
+    let attributes = |sequence_number| Attributes {
+        minimum_sequence_number: sequence_number,
+        sequence_number,
+    };
+    let start = request.sequence_number;
+    let Some(summary) = summary else {
+        let protocol = Protocol::new(attributes(start.unwrap_or(0)), values);
+        return Ok(NewDocument {
+            version: None,
+            protocol,
+            objects: Vec::new(),
+        });
+    };
+    let root = summary.add_root(&mut draft)?;
+    // A summary that brings its own protocol tree is the better witness of the quorum's values.
+    let sent = Protocol::read(&draft, &root).map_err(|_| GitError::MissingField(".protocol"))?;
+    let (sent_start, values) = match sent {
+        Some(sent) => (sent.attributes.sequence_number, sent.values),
+        None => (0, values),
+    };
+    let protocol = Protocol::new(attributes(start.unwrap_or(sent_start)), values);
+    let version = add_version(&mut draft, &root, &protocol, "New document", time_unix_s)?;
+    Ok(NewDocument {
+        version: Some(version),
+        protocol,
+        objects: draft.into_new(),
+    })
+}
+
+/// A borrowed string where the field may be null.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    Ok(Option::<Text<'de>>::deserialize(deserializer)?.map(|text| text.0))
+}
+
+/// JavaScript's idea of true.
+fn truthy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => false,
+        Value::Bool(value) => value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    })
+}
