@@ -8,7 +8,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // A client that leaks an error is a finding, not noise.
-    dangerouslyIgnoreUnhandledErrors: false,
+    // Fluid prints its telemetry of errors that a test provokes; it is of use where a test fails.
+    silent: "passed-only",
   },
 });

@@ -16,7 +16,12 @@ import {
 } from "fluid-framework";
 import { SharedMap, SharedString } from "fluid-framework/legacy";
 import { type Service, tenants } from "./service.ts";
-import { randomUser, SigningTokenProvider, type TokenOptions } from "./tokens.ts";
+import {
+  randomUser,
+  SigningTokenProvider,
+  type TokenOptions,
+  type TokenRequest,
+} from "./tokens.ts";
 import { until } from "./wait.ts";
 
 const factory = new SchemaFactory("levee.e2e");
@@ -126,14 +131,23 @@ export function tinyliciousOpener(service: Service): Opener {
   };
 }
 
+/** The same for every token, or chosen at each request of the driver. */
+export type AzureOptions = TokenOptions | ((request: TokenRequest) => TokenOptions);
+
+/** One client is one user, whatever else its tokens say. */
+function withUser(options: AzureOptions): (request: TokenRequest) => TokenOptions {
+  const user = randomUser();
+  return (request) => ({ user, ...(typeof options === "function" ? options(request) : options) });
+}
+
 export interface AzureOpener extends Opener {
   readonly client: AzureClient;
   readonly tokens: SigningTokenProvider;
 }
 
 /** azure-client against a service run locally: the tenant is `local`, the key is the app's guess. */
-export function azureLocalOpener(service: Service, options: TokenOptions = {}): AzureOpener {
-  const tokens = new SigningTokenProvider(tenants.local, { user: randomUser(), ...options });
+export function azureLocalOpener(service: Service, options: AzureOptions = {}): AzureOpener {
+  const tokens = new SigningTokenProvider(tenants.local, withUser(options));
   return azureOpener(
     new AzureClient({
       connection: { type: "local", endpoint: service.url, tokenProvider: tokens },
@@ -143,8 +157,8 @@ export function azureLocalOpener(service: Service, options: TokenOptions = {}): 
 }
 
 /** azure-client as against Azure Fluid Relay: a tenant and its signed tokens. */
-export function azureRemoteOpener(service: Service, options: TokenOptions = {}): AzureOpener {
-  const tokens = new SigningTokenProvider(tenants.fluid, { user: randomUser(), ...options });
+export function azureRemoteOpener(service: Service, options: AzureOptions = {}): AzureOpener {
+  const tokens = new SigningTokenProvider(tenants.fluid, withUser(options));
   return azureOpener(
     new AzureClient({
       connection: {

@@ -30,6 +30,7 @@ const lacking = {
     frames: "closes the socket at a message over 1,000,000 bytes",
     bodies: "refuses bodies over 50 MB",
     pollingRefusal: "serves long polling instead of refusing it",
+    plainRest: "reads a JSON body only under a JSON content type, which the driver does not send",
     presenceEvents: "has no server-backed presence",
     goodbye: "does not drain on SIGTERM",
   },

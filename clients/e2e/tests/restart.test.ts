@@ -1,0 +1,169 @@
+// The service is killed, or asked to go, while clients edit: nothing is lost and nothing doubled.
+
+import { afterAll, afterEach, describe, expect } from "vitest";
+import {
+  type App,
+  azureLocalOpener,
+  azureRemoteOpener,
+  converge,
+  type Opener,
+  tinyliciousOpener,
+} from "../src/app.ts";
+import { Probe } from "../src/probe.ts";
+import { Random, seed } from "../src/random.ts";
+import { createDocument, readDeltas } from "../src/rest.ts";
+import { Service, type Tenant, tenants } from "../src/service.ts";
+import { needs } from "../src/target.ts";
+import { pause, until } from "../src/wait.ts";
+
+const services: Service[] = [];
+const apps: App[] = [];
+
+afterEach(() => {
+  for (const app of apps.splice(0)) app.container.dispose();
+});
+afterAll(async () => {
+  for (const service of services) await service.stop();
+});
+
+async function start(): Promise<Service> {
+  const service = await Service.start();
+  services.push(service);
+  return service;
+}
+
+/** Writes marks that can be told apart, until it is stopped. */
+class Writer {
+  readonly written: string[] = [];
+  readonly #app: App;
+  readonly #name: string;
+  #running = true;
+  readonly #done: Promise<void>;
+
+  constructor(app: App, name: string, random: Random) {
+    this.#app = app;
+    this.#name = name;
+    this.#done = this.#run(random);
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    await this.#done;
+  }
+
+  async #run(random: Random): Promise<void> {
+    while (this.#running) {
+      const mark = `<${this.#name}.${this.written.length}>`;
+      this.written.push(mark);
+      this.#app.text.insertText(this.#app.text.getLength(), mark);
+      this.#app.map.set(mark, this.written.length);
+      await pause(random.below(20));
+    }
+  }
+}
+
+/** The marks of `text`, sorted; what is between marks shows as a mark of its own. */
+function marksOf(text: string): string[] {
+  return text.split(/(?<=>)/).sort();
+}
+
+async function expectWhole(service: Service, tenant: Tenant, documentId: string): Promise<void> {
+  const ops = await readDeltas(service, tenant, documentId);
+  expect(ops.map(({ sequenceNumber }) => sequenceNumber)).toEqual(ops.map((_, i) => i + 1));
+  const submitted = ops
+    .filter(({ clientId }) => clientId !== null)
+    .map(({ clientId, clientSequenceNumber }) => `${clientId} ${clientSequenceNumber}`);
+  expect(new Set(submitted).size).toBe(submitted.length);
+}
+
+const forms: readonly [string, Tenant, (service: Service) => Opener][] = [
+  ["tinylicious-client", tenants.tinylicious, tinyliciousOpener],
+  ["azure-client local", tenants.local, azureLocalOpener],
+  ["azure-client remote", tenants.fluid, azureRemoteOpener],
+];
+
+describe.each(forms)("%s", (_name, tenant, opener) => {
+  needs("durability")(
+    "kill -9 while three clients edit",
+    async () => {
+      const service = await start();
+      const { app: first, attach } = await opener(service).create();
+      const documentId = await attach();
+      apps.push(first);
+      for (let i = 0; i < 2; i++) apps.push(await opener(service).load(documentId));
+      const random = new Random(seed);
+      const writers = apps.map((app, i) => new Writer(app, `w${i}`, random));
+      for (let life = 0; life < 3; life++) {
+        await pause(300 + random.below(500));
+        await service.kill();
+        await pause(100 + random.below(300));
+        await service.resume();
+        const count = writers[0]?.written.length ?? 0;
+        const shown = `<w0.${count}>`;
+        await until(() => apps[1]?.map.has(shown) ?? false, {
+          what: `an edit of life ${life + 1} at another client`,
+          timeoutMs: 60_000,
+        });
+      }
+      for (const writer of writers) await writer.stop();
+      const state = await converge(apps);
+      const written = writers.flatMap((writer) => writer.written).sort();
+      expect(marksOf(state.text)).toEqual(written);
+      expect(Object.keys(state.map).sort()).toEqual(written);
+
+      const late = await opener(service).load(documentId);
+      apps.push(late);
+      expect(await converge(apps)).toEqual(state);
+      await expectWhole(service, tenant, documentId);
+    },
+    180_000,
+  );
+
+  needs("durability", "goodbye")(
+    "SIGTERM while two clients edit",
+    async () => {
+      const service = await start();
+      const { app: first, attach } = await opener(service).create();
+      const documentId = await attach();
+      const second = await opener(service).load(documentId);
+      apps.push(first, second);
+      const random = new Random(seed + 1);
+      const writers = apps.map((app, i) => new Writer(app, `w${i}`, random));
+      await pause(500);
+      expect(await service.terminate()).toBe(0);
+      await service.resume();
+      await pause(500);
+      for (const writer of writers) await writer.stop();
+      const state = await converge(apps);
+      const written = writers.flatMap((writer) => writer.written).sort();
+      expect(marksOf(state.text)).toEqual(written);
+      await expectWhole(service, tenant, documentId);
+    },
+    120_000,
+  );
+});
+
+needs("durability")("what was acknowledged before kill -9 is there after it", async () => {
+  const service = await start();
+  const tenant = tenants.tinylicious;
+  const documentId = await createDocument(service, tenant);
+  const probe = await Probe.join(service, tenant, documentId);
+  await probe.joined();
+  for (let i = 0; i < 200; i++) probe.submit();
+  await until(() => probe.ops().length > 50, { what: "some ops acknowledged" });
+  await service.kill();
+  const acknowledged = probe.ops();
+  await service.resume();
+  const stored = await readDeltas(service, tenant, documentId);
+  expect(stored.slice(0, acknowledged.length)).toEqual(acknowledged);
+  // The writer of the previous life is gone, and the log says so.
+  const after = await Probe.join(service, tenant, documentId);
+  await after.joined();
+  const ops = await readDeltas(service, tenant, documentId);
+  const leaves = ops.filter(({ type }) => type === "leave").map(({ data }) => data);
+  expect(leaves).toContain(JSON.stringify(probe.clientId));
+  expect(after.clientId).not.toBe(probe.clientId);
+  const minimums = ops.map(({ minimumSequenceNumber }) => minimumSequenceNumber);
+  expect(minimums).toEqual([...minimums].sort((a, b) => a - b));
+  after.close();
+});
