@@ -3,6 +3,7 @@
 
 pub mod dialect;
 pub mod git;
+pub mod http_request;
 pub mod ids;
 pub mod limits;
 pub mod placement;
