@@ -1,6 +1,7 @@
 //! Everything Levee can decide without a system call: no I/O, no clock, no randomness of its own.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod dialect;
 pub mod git;
 pub mod http_request;

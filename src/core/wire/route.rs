@@ -163,12 +163,9 @@ fn plain<'a>(method: Method, segments: &[&'a str]) -> Option<Route<'a>> {
         ["metrics"] => get(method, || Some(Route::Metrics)),
         ["socket.io"] => match method {
             Method::Get | Method::Post => Some(Route::SocketIo { method }),
-            Method::Get
-            | Method::Head
-            | Method::Put
-            | Method::Patch
-            | Method::Delete
-            | Method::Options => not_allowed("GET, HEAD, POST"),
+            Method::Head | Method::Put | Method::Patch | Method::Delete | Method::Options => {
+                not_allowed("GET, HEAD, POST")
+            }
         },
         ["socket", "websocket"] => get(method, || Some(Route::Phoenix)),
         ["deltas", tenant, document] | ["deltas", "v1", tenant, document] => get(method, || {
@@ -218,18 +215,11 @@ fn documents<'a>(method: Method, tenant: &'a str, rest: &[&'a str]) -> Option<Ro
                 document: id(document)?,
             })
         }),
-        ["document", document] => match method {
-            Method::Delete => Some(Route::DeleteDocument {
-                tenant,
-                document: id(document)?,
-            }),
-            Method::Get
-            | Method::Head
-            | Method::Post
-            | Method::Put
-            | Method::Patch
-            | Method::Options => not_allowed("DELETE"),
-        },
+        ["document", document] if method == Method::Delete => Some(Route::DeleteDocument {
+            tenant,
+            document: id(document)?,
+        }),
+        ["document", _] => not_allowed("DELETE"),
         ["document", document, "revokeToken"] => post(method, || {
             Some(Route::RevokeToken {
                 tenant,

@@ -1,0 +1,14 @@
+//! Who may do what: document tokens, the keys they are signed with, and the scopes they grant.
+//!
+//! A token is verified once, at connect or per REST call; what comes out is a [`Claims`]. Every way
+//! it can fail is its own [`TokenFault`], and each wire words it in its own way.
+
+mod fault;
+mod jwt;
+mod keyring;
+mod scope;
+
+pub use fault::{Rejection, TokenFault};
+pub use jwt::{Claims, TOKEN_BYTES_MAX, decode_unverified, peek_tenant, sign, verify};
+pub use keyring::{Credentials, Keyring, KeyringFault, Tenant, TenantKeys};
+pub use scope::{Scope, Scopes};
