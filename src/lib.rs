@@ -1,1 +1,3 @@
 //! Levee.
+
+pub mod git_export;

@@ -216,3 +216,232 @@ fn check_head(
 fn or_undefined(value: Option<impl Display>) -> String {
     value.map_or_else(|| "undefined".to_owned(), |value| value.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::{Document, NOW, protocol_at};
+    use super::super::{Commit, GitRequest, StoredObject};
+    use super::*;
+
+    /// A document whose only version has one file, `a`.
+    fn document() -> Document {
+        let file = json!({ "type": 2, "content": "1" });
+        Document::create(&json!({ "summary": { "type": 1, "tree": { "a": file } } }))
+    }
+
+    fn proposal(document: &Document, handle: impl ToString) -> SummaryProposal {
+        let head = document.objects.head.map(|head| head.to_string());
+        SummaryProposal {
+            handle: handle.to_string(),
+            parents: head.iter().cloned().collect(),
+            head,
+            message: "m".into(),
+            reference_seq: 6,
+            summary_seq: 7,
+        }
+    }
+
+    fn verdict(document: &Document, proposal: &SummaryProposal, known: &AcceptContext) -> Verdict {
+        match accept_summary(&document.objects, proposal, &protocol_at(6), known).unwrap() {
+            SummaryVerdict::Ack {
+                version,
+                new_objects,
+            } => Ok((version, new_objects)),
+            SummaryVerdict::Nack { message } => Err(message),
+        }
+    }
+
+    type Verdict = Result<(ObjectId, Vec<StoredObject>), String>;
+
+    fn upload(document: &mut Document) -> ObjectId {
+        let file = json!({ "type": "blob", "content": "2" });
+        document.upload(json!({ "entries": [{ "path": "a", "value": file }] }))
+    }
+
+    #[test]
+    fn an_accepted_version_follows_the_current_one_and_has_its_protocol() {
+        let mut document = document();
+        let before = document.head();
+        let handle = upload(&mut document);
+        let known = AcceptContext {
+            time_unix_s: NOW,
+            ..AcceptContext::default()
+        };
+        let (version, new) = verdict(&document, &proposal(&document, handle), &known).unwrap();
+        // Four protocol blobs of which one is a stored "[]", two trees and the commit.
+        assert_eq!(new.len(), 5);
+        document.objects.insert(new);
+        document.objects.head = Some(version);
+        let object = Draft::new(&document.objects)
+            .expect(&version, Kind::Commit)
+            .unwrap();
+        let commit = Commit::parse(&object).unwrap();
+        assert_eq!(commit.parents, [before]);
+        assert_eq!(commit.message, "m\n");
+        assert_eq!(
+            Protocol::of_version(&document.objects, &version),
+            Ok(protocol_at(6))
+        );
+        assert_eq!(document.download("latest")[".app/a"], b"2");
+    }
+
+    #[test]
+    fn heads_are_the_last_ack_the_current_version_or_a_valid_parent() {
+        let mut document = document();
+        let handle = upload(&mut document);
+        let mut proposal = proposal(&document, handle);
+        let (current, [ack, valid]) = (
+            document.head(),
+            [3, 4].map(|n| ObjectId::from_bytes([n; 20])),
+        );
+        let known = AcceptContext {
+            last_acked: Some(ack),
+            valid_parents: vec![valid, current],
+            time_unix_s: NOW,
+        };
+        for head in [current, ack, valid] {
+            proposal.head = Some(head.to_string());
+            assert!(verdict(&document, &proposal, &known).is_ok());
+        }
+        proposal.head = Some("deadbeef".into());
+        let expected = format!(
+            "Proposed parent summary \"deadbeef\" does not match actual parent summary \
+             \"{current}\" nor other valid parent summaries \"[{valid},{current}] nor the last \
+             known client summary \"{ack}\"."
+        );
+        assert_eq!(verdict(&document, &proposal, &known), Err(expected));
+        // No head is right only as long as no summary was accepted.
+        proposal.head = None;
+        assert!(verdict(&document, &proposal, &known).is_err());
+        let first = AcceptContext {
+            time_unix_s: NOW,
+            ..AcceptContext::default()
+        };
+        assert!(verdict(&document, &proposal, &first).is_ok());
+        proposal.head = Some("deadbeef".into());
+        let nack = verdict(&document, &proposal, &first).unwrap_err();
+        assert!(
+            nack.ends_with("\"[] nor the last known client summary \"undefined\"."),
+            "{nack}"
+        );
+    }
+
+    #[test]
+    fn parents_must_be_versions() {
+        let mut document = document();
+        let handle = upload(&mut document);
+        let mut proposal = proposal(&document, handle);
+        let tree = document.tree_of(document.head()).to_string();
+        for parent in ["x", &tree, "0123456789012345678901234567890123456789"] {
+            proposal.parents = vec![document.head().to_string(), parent.into()];
+            let nack = verdict(&document, &proposal, &AcceptContext::default());
+            assert_eq!(nack, Err("One or more parent summaries are invalid".into()));
+        }
+        proposal.parents.clear();
+        assert!(verdict(&document, &proposal, &AcceptContext::default()).is_ok());
+    }
+
+    #[test]
+    fn a_handle_that_leads_nowhere_is_nacked() {
+        let document = document();
+        let blob = StoredObject::blob("1").id;
+        let gone = format!("{}/gone", document.head());
+        for handle in [
+            "x",
+            "",
+            &gone,
+            &blob.to_string(),
+            "0123456789012345678901234567890123456789",
+        ] {
+            let nack = verdict(
+                &document,
+                &proposal(&document, handle),
+                &AcceptContext::default(),
+            );
+            assert_eq!(nack, Err(format!("Summary \"{handle}\" does not exist")));
+        }
+    }
+
+    #[test]
+    fn a_summary_of_the_past_is_nacked() {
+        let mut document = document();
+        let handle = upload(&mut document);
+        document.accept(handle, 9);
+        let nack = verdict(
+            &document,
+            &proposal(&document, handle),
+            &AcceptContext::default(),
+        );
+        assert_eq!(
+            nack,
+            Err("Summary at sequence number 6 is older than the last one at 9".into())
+        );
+    }
+
+    #[test]
+    fn all_forms_of_a_handle_give_the_same_version() {
+        let mut document = document();
+        let app = upload(&mut document);
+        let parts = |version: ObjectId| document.tree_of(version);
+        let root = parts(document.head());
+        let trees = json!({ "tree": [
+            { "path": ".app", "sha": app.to_string() },
+            { "path": ".protocol", "sha": root.to_string() },
+            { "path": ".logTail", "sha": root.to_string() },
+        ]});
+        let (_, wrapped) = document.levee(GitRequest::CreateTree {
+            body: trees.to_string().into(),
+        });
+        let wrapped = wrapped["sha"].as_str().unwrap().to_owned();
+        let commit = json!({ "tree": wrapped, "author": {} }).to_string().into();
+        let (_, commit) = document.levee(GitRequest::CreateCommit { body: commit });
+        let commit = commit["sha"].as_str().unwrap().to_owned();
+        let under = format!("{wrapped}/.app");
+        let version = |handle: &str| {
+            verdict(
+                &document,
+                &proposal(&document, handle),
+                &AcceptContext::default(),
+            )
+            .unwrap()
+            .0
+        };
+        let expected = version(&app.to_string());
+        for handle in [&wrapped, &commit, &under] {
+            assert_eq!(version(handle), expected, "{handle}");
+        }
+    }
+
+    #[test]
+    fn proposals_come_as_objects_and_as_strings() {
+        let contents = json!({
+            "handle": "h", "head": "p", "message": "m", "parents": ["p"],
+            "details": { "includesProtocolTree": false },
+        });
+        let expected = SummaryProposal {
+            handle: "h".into(),
+            head: Some("p".into()),
+            parents: vec!["p".into()],
+            message: "m".into(),
+            reference_seq: 6,
+            summary_seq: 7,
+        };
+        let parse = |contents: String| SummaryProposal::parse(contents.as_bytes(), 6, 7);
+        assert_eq!(parse(contents.to_string()), Ok(expected.clone()));
+        assert_eq!(parse(json!(contents.to_string()).to_string()), Ok(expected));
+        let only_handle = parse(r#"{"handle":"h","head":null}"#.into()).unwrap();
+        assert_eq!((only_handle.head, only_handle.parents.len()), (None, 0));
+        for bad in [
+            "",
+            "null",
+            "{}",
+            r#""x""#,
+            r#"{"handle":7}"#,
+            r#"{"handle":"h","parents":1}"#,
+        ] {
+            assert_eq!(parse(bad.into()), Err(GitError::BadBody), "{bad}");
+        }
+    }
+}

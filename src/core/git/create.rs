@@ -117,3 +117,117 @@ fn truthy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> 
         Value::Array(_) | Value::Object(_) => true,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Kind;
+    use super::*;
+
+    fn create(body: Value) -> Result<NewDocument, GitError> {
+        create_document(body.to_string().as_bytes(), 1)
+    }
+
+    #[test]
+    fn the_request_is_read_without_the_summary() {
+        let body = br#"{"id":"a\u00e9","sequenceNumber":7,"enableDiscovery":1,"generateToken":""}"#;
+        let request = CreateRequest::parse(body).unwrap();
+        assert_eq!(request.id.as_deref(), Some("aé"));
+        assert_eq!(request.sequence_number, Some(7));
+        assert!(request.enable_discovery && !request.generate_token);
+        let request = CreateRequest::parse(br#"{"id":null,"enableDiscovery":true}"#).unwrap();
+        assert_eq!((request.id, request.enable_discovery), (None, true));
+        for bad in [
+            "",
+            "[]",
+            "7",
+            r#"{"id":7}"#,
+            r#"{"sequenceNumber":-1}"#,
+            r#"{"summary":}"#,
+        ] {
+            let error = CreateRequest::parse(bad.as_bytes()).err();
+            assert_eq!(error, Some(GitError::BadBody), "{bad}");
+        }
+    }
+
+    #[test]
+    fn without_a_summary_there_is_no_version() {
+        for body in [
+            json!({}),
+            json!({ "summary": null }),
+            json!({ "summary": {} }),
+        ] {
+            let new = create(body).unwrap();
+            assert_eq!((new.version, new.objects.len()), (None, 0));
+            assert_eq!(new.protocol.values, "[]");
+        }
+    }
+
+    #[test]
+    fn the_protocol_begins_with_the_values_sent() {
+        let values = json!([["code", { "value": 1 }]]);
+        let summary = json!({ "type": 1, "tree": {} });
+        let new = create(json!({ "summary": summary, "values": values, "sequenceNumber": 3 }));
+        let new = new.unwrap();
+        let attributes = Attributes {
+            minimum_sequence_number: 3,
+            sequence_number: 3,
+        };
+        assert_eq!(
+            new.protocol,
+            Protocol::new(attributes, values.to_string().into())
+        );
+        let mut store = MemoryObjects::default();
+        store.insert(new.objects);
+        let version = new.version.unwrap();
+        assert_eq!(Protocol::of_version(&store, &version), Ok(new.protocol));
+        let absent = ObjectId::of(Kind::Blob, b"absent");
+        assert_eq!(
+            Protocol::of_version(&store, &absent),
+            Err(GitError::VersionNotFound)
+        );
+    }
+
+    #[test]
+    fn a_protocol_tree_in_the_summary_wins() {
+        let file = |content: &str| json!({ "type": 2, "content": content });
+        let protocol = json!({ "type": 1, "tree": {
+            "attributes": file(r#"{"minimumSequenceNumber":0,"sequenceNumber":4,"term":1}"#),
+            "quorumMembers": file("[[1]]"),
+            "quorumValues": file("[2]"),
+        }});
+        let app = json!({ "type": 1, "tree": { "a": file("x") } });
+        let summary = json!({ "type": 1, "tree": { ".app": app, ".protocol": protocol } });
+        let new = create(json!({ "summary": summary, "values": [1] })).unwrap();
+        let attributes = Attributes {
+            minimum_sequence_number: 4,
+            sequence_number: 4,
+        };
+        assert_eq!(new.protocol, Protocol::new(attributes, "[2]".into()));
+    }
+
+    #[test]
+    fn bad_summaries_are_refused() {
+        let summary = |tree: Value| create(json!({ "summary": { "type": 1, "tree": tree } }));
+        let handle = summary(json!({ "a": { "type": 3, "handle": "/a", "handleType": 1 } }));
+        assert_eq!(handle, Err(GitError::MissingObject("/a".into())));
+        let attachment = summary(json!({ "a": { "type": 4, "id": "x" } }));
+        assert_eq!(attachment, Err(GitError::MissingObject("x".into())));
+        let file = json!({ "type": 2, "content": "not JSON" });
+        let protocol = json!({ "type": 1, "tree": { "attributes": file } });
+        let damaged = summary(json!({ ".protocol": protocol }));
+        assert_eq!(damaged, Err(GitError::MissingField(".protocol")));
+        assert_eq!(summary(json!({ "": file })), Err(GitError::InvalidName));
+        let blob = create(json!({ "summary": file }));
+        assert!(matches!(
+            blob,
+            Err(GitError::WrongKind {
+                expected: Kind::Tree,
+                ..
+            })
+        ));
+        let values = create(json!({ "values": {} }));
+        assert_eq!(values, Err(GitError::MissingField("values")));
+    }
+}

@@ -307,7 +307,7 @@ fn whole(parts: &BTreeMap<String, Part>, path: &str, kept: Option<ObjectId>) -> 
         let name = encode_name(name);
         let path = format!("{path}/{name}");
         match (part, kept) {
-            (_, Some(version)) if name.len() % 2 == 0 => {
+            (_, Some(version)) if name.len().is_multiple_of(2) => {
                 json!({ "path": name, "type": "tree", "id": format!("{version}/{path}") })
             }
             (Part::File(bytes), _) => {

@@ -235,3 +235,90 @@ impl<'de> Visitor<'de> for ContentVisitor {
         Ok(Content::Bytes(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::MemoryObjects;
+    use super::*;
+
+    /// The bytes of a blob node.
+    fn blob(node: &str) -> Result<Vec<u8>, GitError> {
+        let store = MemoryObjects::default();
+        let mut draft = Draft::new(&store);
+        let (_, id) = Node::parse(node.as_bytes())?.add(&mut draft)?;
+        Ok(draft.expect(&id, Kind::Blob)?.body.to_vec())
+    }
+
+    #[test]
+    fn content_has_many_forms() {
+        assert_eq!(
+            blob(r#"{"type":2,"content":"t\u00fc\n"}"#),
+            Ok("tü\n".into())
+        );
+        assert_eq!(
+            blob(r#"{"content":"plain","encoding":"utf-8"}"#),
+            Ok(b"plain".into())
+        );
+        assert_eq!(
+            blob(r#"{"content":"/w==","encoding":"base64"}"#),
+            Ok(vec![0xff])
+        );
+        assert_eq!(
+            blob(r#"{"content":"/w","encoding":"base64"}"#),
+            Ok(vec![0xff])
+        );
+        assert_eq!(
+            blob(r#"{"content":{"0":1,"1":255,"2":0}}"#),
+            Ok(vec![1, 255, 0])
+        );
+        assert_eq!(blob(r#"{"content":{}}"#), Ok(vec![]));
+        assert_eq!(
+            blob(r#"{"content":{"type":"Buffer","data":[9,8]}}"#),
+            Ok(vec![9, 8])
+        );
+        assert_eq!(blob(r#"{"content":[9,8]}"#), Ok(vec![9, 8]));
+    }
+
+    #[test]
+    fn other_content_is_refused() {
+        let bad = [
+            r#"{"content":{"1":1}}"#,
+            r#"{"content":{"0":256}}"#,
+            r#"{"content":{"0":-1}}"#,
+            r#"{"content":{"0":"a"}}"#,
+            r#"{"content":5}"#,
+            r#"{"content":"\ud800"}"#,
+            r#"{"content":"#,
+            "[]",
+            "",
+        ];
+        for node in bad {
+            assert_eq!(blob(node), Err(GitError::BadBody), "{node}");
+        }
+        let invalid = blob(r#"{"content":"****","encoding":"base64"}"#);
+        assert_eq!(invalid, Err(GitError::InvalidBase64));
+        assert_eq!(
+            blob(r#"{"type":2}"#),
+            Err(GitError::MissingField("content"))
+        );
+    }
+
+    #[test]
+    fn text_without_escapes_is_borrowed() {
+        let body = br#"{"tree":{"a":{"content":"plain"}}}"#;
+        let node = Node::parse(body).unwrap();
+        let (name, child) = &node.tree.as_ref().unwrap().0[0];
+        assert!(matches!(name.0, Cow::Borrowed("a")));
+        assert!(matches!(
+            child.content,
+            Some(Content::Text(Cow::Borrowed("plain")))
+        ));
+    }
+
+    #[test]
+    fn nesting_is_bounded_by_the_parser() {
+        let depth = 100;
+        let deep = r#"{"tree":{"a":"#.repeat(depth) + r#"{"content":""}"# + &"}}".repeat(depth);
+        assert_eq!(blob(&deep), Err(GitError::BadBody));
+    }
+}
