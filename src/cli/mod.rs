@@ -1,0 +1,203 @@
+//! The command line: one flag per option of the table, five commands, documented exit codes.
+
+use crate::config::options::{self, Spec};
+use crate::config::value::Kind;
+use crate::config::{Config, ConfigError, Inputs, document};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Stopped when asked, everything settled.
+pub const EXIT_OK: u8 = 0;
+/// Could not start or could not go on.
+pub const EXIT_FAILED: u8 = 1;
+/// Wrong usage or configuration (clap's own code for the former).
+pub const EXIT_USAGE: u8 = 2;
+/// A second interrupt cut the drain short.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+const EXAMPLES: &str = "\
+Examples:
+  levee serve --dev                      a service for this machine, data in ./data
+  levee serve --config /etc/levee.toml   a service for others
+  levee config show --config levee.toml  what is in force, and why
+  levee git export acme notes --data ./data --out notes.git
+
+Exit codes: 0 stopped when asked, 1 could not start or go on, 2 wrong usage or configuration,
+130 interrupted twice.";
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let code = match matches.subcommand() {
+        Some(("serve", args)) => serve(args),
+        Some(("config", args)) => config(args),
+        Some(("version", _)) => print(&format!("levee {}\n", env!("CARGO_PKG_VERSION"))),
+        _ => EXIT_USAGE,
+    };
+    ExitCode::from(code)
+}
+
+fn serve(args: &ArgMatches) -> u8 {
+    match Config::load(&inputs(args)) {
+        Ok((_config, _)) => EXIT_FAILED,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn config(args: &ArgMatches) -> u8 {
+    match args.subcommand() {
+        Some(("doc", _)) => print(&document::markdown()),
+        Some(("check", args)) => match Config::load(&inputs(args)) {
+            Ok(_) => print("the configuration is valid\n"),
+            Err(error) => refuse(&error),
+        },
+        Some(("show", args)) => match Config::load(&inputs(args)) {
+            Ok((config, settings)) => print(&document::show(&settings, &config.tenants)),
+            Err(error) => refuse(&error),
+        },
+        _ => EXIT_USAGE,
+    }
+}
+
+/// Standard output may be a closed pipe (`levee config show | head`); that is no failure.
+fn print(text: &str) -> u8 {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    EXIT_OK
+}
+
+fn refuse(error: &ConfigError) -> u8 {
+    eprintln!("levee: {error}");
+    EXIT_USAGE
+}
+
+/// The whole command line.
+fn command() -> Command {
+    let config = Command::new("config")
+        .about("Check, show or document the configuration")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(configured(
+            Command::new("check").about("Say what is wrong, or nothing"),
+        ))
+        .subcommand(configured(Command::new("show").about(
+            "Print the options in force and where each comes from; secrets are hidden",
+        )))
+        .subcommand(Command::new("doc").about("Print docs/configuration.md"));
+    Command::new("levee")
+        .about("A complete Fluid Framework service in one binary")
+        .after_help(EXAMPLES)
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(configured(Command::new("serve").about("Run the service")))
+        .subcommand(config)
+        .subcommand(Command::new("version").about("Print the version"))
+}
+
+/// Adds `--config`, `--dev` and one flag per option.
+fn configured(command: Command) -> Command {
+    let file = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("TOML file with options and tenants");
+    let dev = Arg::new("dev")
+        .long("dev")
+        .action(ArgAction::SetTrue)
+        .help("For this machine only: loopback, ports 4000, 7070 and 7071, well-known tenants");
+    let command = command.arg(file).arg(dev).after_help(EXAMPLES);
+    options::GROUPS
+        .iter()
+        .fold(command, |command, (title, specs)| {
+            command
+                .next_help_heading(*title)
+                .args(specs.iter().map(flag))
+        })
+}
+
+fn flag(spec: &'static Spec) -> Arg {
+    let default = match spec.default {
+        "" => String::new(),
+        text => format!(" [default: {text}]"),
+    };
+    let arg = Arg::new(spec.name).long(spec.flag()).help(format!(
+        "{}{default} [env: {}]",
+        spec.help,
+        spec.env()
+    ));
+    match spec.kind {
+        // `--accept-damage` and `--accept-damage=false` both read well.
+        Kind::Switch => arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        Kind::Addresses => arg.action(ArgAction::Append).value_name("ADDRESS:PORT"),
+        Kind::CpuList => arg.value_name("CPUS"),
+        Kind::Count { .. } => arg.value_name("COUNT"),
+        Kind::Bytes { .. } => arg.value_name("BYTES"),
+        Kind::Millis { .. } => arg.value_name("MS"),
+        Kind::Choice(choices) => arg.value_name(choices.join("|")),
+        Kind::Path => arg.value_name("PATH"),
+        Kind::Text => arg.value_name("TEXT"),
+    }
+}
+
+/// What the process was given: flags, environment, `--config`, `--dev`.
+fn inputs(args: &ArgMatches) -> Inputs {
+    let mut flags = BTreeMap::new();
+    for spec in options::all() {
+        if let Some(values) = args.get_many::<String>(spec.name) {
+            flags.insert(
+                spec.name,
+                values.map(String::as_str).collect::<Vec<_>>().join(","),
+            );
+        }
+    }
+    let text = |pair: (std::ffi::OsString, std::ffi::OsString)| {
+        Some((pair.0.into_string().ok()?, pair.1.into_string().ok()?))
+    };
+    Inputs {
+        file: args.get_one::<PathBuf>("config").cloned(),
+        flags,
+        env: std::env::vars_os().filter_map(text).collect(),
+        dev: args.get_flag("dev"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_option_texts() {
+        let line = [
+            "levee",
+            "serve",
+            "--dev",
+            "--listen",
+            "127.0.0.1:1",
+            "--listen=127.0.0.1:2",
+        ];
+        let more = ["--accept-damage", "--frame-bytes-max", "1MiB"];
+        let matches = command().get_matches_from(line.iter().chain(&more));
+        let (_, args) = matches.subcommand().unwrap();
+        let inputs = inputs(args);
+        assert!(inputs.dev);
+        assert_eq!(
+            inputs.flags.get("listen").unwrap(),
+            "127.0.0.1:1,127.0.0.1:2"
+        );
+        assert_eq!(inputs.flags.get("accept_damage").unwrap(), "true");
+        assert_eq!(inputs.flags.get("frame_bytes_max").unwrap(), "1MiB");
+        assert_eq!(inputs.flags.len(), 3);
+    }
+}

@@ -1,0 +1,84 @@
+//! The chosen runtime's names, and nothing of its own: one loop per thread on `io_uring`, or on
+//! epoll where the ring cannot be made. Another runtime would be another file with these names.
+
+mod monoio;
+
+pub use self::monoio::{
+    Accepted, DriverKind, Listener, Loop, Reader, Writer, join, pin_to_cpu, register, sleep, spawn,
+};
+
+/// CPUs this process may run on, ascending.
+#[must_use]
+pub fn allowed_cpus() -> Vec<usize> {
+    // SAFETY: an all-zero CPU set is a valid, empty one.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer and the size describe `set`, which outlives the call.
+    let result = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) };
+    if result != 0 {
+        return vec![0];
+    }
+    // SAFETY: every index is below the set's size in bits.
+    (0..libc::CPU_SETSIZE as usize)
+        .filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RuntimeChoice;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn some_cpu_is_allowed() {
+        assert!(!allowed_cpus().is_empty());
+    }
+
+    #[test]
+    fn the_ladder_ends_on_a_working_loop() {
+        let (_, kind) = Loop::build(RuntimeChoice::Epoll).unwrap();
+        assert_eq!(kind, DriverKind::Epoll);
+        assert!(Loop::build(RuntimeChoice::Auto).is_ok());
+    }
+
+    /// Accept, receive without a buffer of the connection's own, write, hand the socket on.
+    fn echo(choice: RuntimeChoice) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"hello").unwrap();
+            let mut answer = [0; 5];
+            stream.read_exact(&mut answer).unwrap();
+            stream.write_all(b"more!").unwrap();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).unwrap();
+            (answer, rest)
+        });
+        let (mut looped, _) = Loop::build(choice).unwrap();
+        looped.block_on(async move {
+            let listener = Listener::new(listener).unwrap();
+            listener.ready().await.unwrap();
+            let Accepted { socket, .. } = listener.accept().unwrap();
+            let (reader, mut writer) = register(socket).unwrap();
+            reader.ready().await.unwrap();
+            let mut buffer = [0; 16];
+            assert_eq!(reader.receive(&mut buffer).unwrap(), 5);
+            assert!(reader.receive(&mut buffer).is_err());
+            writer.write_all(buffer[..5].to_vec()).await.unwrap();
+            let (reader, mut writer) = register(join(reader, writer).unwrap()).unwrap();
+            reader.ready().await.unwrap();
+            assert_eq!(reader.receive(&mut buffer).unwrap(), 5);
+            writer.write_all(b"bye".to_vec()).await.unwrap();
+        });
+        let (answer, rest) = client.join().unwrap();
+        assert_eq!((&answer, rest.as_slice()), (b"hello", &b"bye"[..]));
+    }
+
+    #[test]
+    fn sockets_work_on_the_ring_and_on_epoll() {
+        echo(RuntimeChoice::Auto);
+        echo(RuntimeChoice::Epoll);
+    }
+}
