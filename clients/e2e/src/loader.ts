@@ -9,7 +9,7 @@ import * as aqueduct3 from "aqueduct-3/legacy";
 import * as loader3 from "loader-3/legacy";
 import * as map3 from "map-3/legacy";
 import * as driver3 from "routerlicious-driver-3/internal";
-import type { Service, Tenant } from "./service.ts";
+import type { Endpoint, Tenant } from "./service.ts";
 import { randomUser, SigningTokenProvider, type TokenOptions } from "./tokens.ts";
 import { until } from "./wait.ts";
 
@@ -46,6 +46,8 @@ export interface LoaderOptions extends TokenOptions {
   readonly policies?: Policies;
   /** Summarise after this many ops; without it the client's own default holds. */
   readonly summarizeAfterOps?: number;
+  /** Sends every op whole, whatever its size; without it the client compresses and cuts large ones. */
+  readonly wholeOps?: boolean;
 }
 
 /** What the app's data object gives out. */
@@ -62,10 +64,10 @@ export interface LoaderApp {
 export class LoaderKit {
   readonly tokens: SigningTokenProvider;
   readonly #packages: Packages;
-  readonly #service: Service;
+  readonly #service: Endpoint;
   readonly #options: LoaderOptions;
 
-  constructor(major: Major, service: Service, options: LoaderOptions) {
+  constructor(major: Major, service: Endpoint, options: LoaderOptions) {
     this.#packages = packages[major];
     this.#service = service;
     this.#options = options;
@@ -120,30 +122,10 @@ export class LoaderKit {
       ctor: Data,
       sharedObjects: [map.SharedMap.getFactory()],
     });
-    const { summarizeAfterOps } = this.#options;
     return new aqueduct.ContainerRuntimeFactoryWithDefaultDataStore({
       defaultFactory,
       registryEntries: [defaultFactory.registryEntry],
-      runtimeOptions:
-        summarizeAfterOps === undefined
-          ? {}
-          : {
-              summaryOptions: {
-                summaryConfigOverrides: {
-                  state: "enabled",
-                  minIdleTime: 0,
-                  maxIdleTime: 1000,
-                  maxTime: 60_000,
-                  maxOps: summarizeAfterOps,
-                  minOpsForLastSummaryAttempt: 1,
-                  maxAckWaitTime: 20_000,
-                  maxOpsSinceLastSummary: 7000,
-                  initialSummarizerDelayMs: 0,
-                  nonRuntimeOpWeight: 0.1,
-                  runtimeOpWeight: 1,
-                },
-              },
-            },
+      runtimeOptions: runtimeOptions(this.#options),
     });
   }
 
@@ -171,7 +153,46 @@ export class LoaderKit {
   }
 }
 
-function resolver(service: Service, tenant: Tenant): IUrlResolver {
+type RuntimeOptions = NonNullable<
+  ConstructorParameters<
+    typeof aqueduct2.ContainerRuntimeFactoryWithDefaultDataStore
+  >[0]["runtimeOptions"]
+>;
+
+function runtimeOptions({ summarizeAfterOps, wholeOps }: LoaderOptions): RuntimeOptions {
+  return {
+    ...(wholeOps === true
+      ? {
+          compressionOptions: {
+            minimumBatchSizeInBytes: Number.POSITIVE_INFINITY,
+            compressionAlgorithm: "lz4" as never,
+          },
+          chunkSizeInBytes: Number.POSITIVE_INFINITY,
+        }
+      : {}),
+    ...(summarizeAfterOps === undefined
+      ? {}
+      : {
+          summaryOptions: {
+            summaryConfigOverrides: {
+              state: "enabled",
+              minIdleTime: 0,
+              maxIdleTime: 1000,
+              maxTime: 60_000,
+              maxOps: summarizeAfterOps,
+              minOpsForLastSummaryAttempt: 1,
+              maxAckWaitTime: 20_000,
+              maxOpsSinceLastSummary: 7000,
+              initialSummarizerDelayMs: 0,
+              nonRuntimeOpWeight: 0.1,
+              runtimeOpWeight: 1,
+            },
+          },
+        }),
+  };
+}
+
+function resolver(service: Endpoint, tenant: Tenant): IUrlResolver {
   return {
     async resolve(request) {
       const path = request.url.replace(`${service.url}/${tenant.id}/`, "");

@@ -26,7 +26,12 @@ export const tenants = {
 
 const OUTPUT_LIMIT = 64 * 1024;
 
-export class Service {
+/** Where a service is reached: itself, or a proxy before it. */
+export interface Endpoint {
+  readonly url: string;
+}
+
+export class Service implements Endpoint {
   readonly port: number;
   readonly #data: string;
   #child: ChildProcess | undefined;

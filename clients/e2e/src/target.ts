@@ -28,6 +28,7 @@ const lacking = {
     summaryNack: "answers a summarize op with an unknown handle neither with an ack nor a nack",
     signalTargets: "delivers a targeted signal into another document",
     frames: "closes the socket at a message over 1,000,000 bytes",
+    largeBodies: "now and then loses the connection to its own storage route under large bodies",
     bodies: "refuses bodies over 50 MB",
     pollingRefusal: "serves long polling instead of refusing it",
     plainRest: "reads a JSON body only under a JSON content type, which the driver does not send",
