@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { Tally } from "./src/tally.ts";
 
 export default defineConfig({
   test: {
@@ -8,6 +9,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    reporters: ["default", new Tally()],
     // Fluid prints its telemetry of errors that a test provokes; it is of use where a test fails.
     silent: "passed-only",
   },

@@ -157,7 +157,7 @@ export class PhoenixChannel {
 
   /** `connect_document`, and the event that answers it. */
   async connectDocument(options: PhoenixConnectOptions = {}): Promise<Received> {
-    this.push("connect_document", {
+    const message = {
       tenantId: this.#tenant.id,
       id: this.#documentId,
       token: signToken(this.#tenant, this.#documentId, options),
@@ -175,7 +175,10 @@ export class PhoenixChannel {
       mode: options.mode ?? "write",
       versions: ["^0.4.0", "^0.3.0", "^0.2.0", "^0.1.0"],
       ...options.message,
-    });
+    };
+    // In msgpack an undefined member would be sent; a member that is left out must not be.
+    const members = Object.entries(message).filter(([, value]) => value !== undefined);
+    this.push("connect_document", Object.fromEntries(members));
     const answer = await this.next(["connect_document_success", "connect_document_error"], 30_000);
     if (answer[0] === "connect_document_success") this.connected = answer[1];
     return answer;

@@ -49,6 +49,7 @@ function essence(op: SequencedOp) {
     data: op.data,
     metadata: op.metadata ?? undefined,
     minimumSequenceNumber: op.minimumSequenceNumber,
+    referenceSequenceNumber: system ? undefined : op.referenceSequenceNumber,
     sequenceNumber: op.sequenceNumber,
     timestamp: op.timestamp,
     type: op.type,

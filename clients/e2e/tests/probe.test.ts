@@ -1,9 +1,18 @@
 // A bare Socket.IO client: nacks, refusals, signals and `/deltas`, compared in shape with what the
 // reference service was recorded to answer.
 
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect } from "vitest";
 import { type ConnectFault, type ConnectOptions, Probe } from "../src/probe.ts";
-import { createDocument, ordererAuth, readDeltas, rest, type SequencedOp } from "../src/rest.ts";
+import {
+  createDocument,
+  emptyDocument,
+  ordererAuth,
+  readDeltas,
+  rest,
+  type SequencedOp,
+  storageAuth,
+} from "../src/rest.ts";
 import { Service, tenants } from "../src/service.ts";
 import { everywhere, needs } from "../src/target.ts";
 import { signToken } from "../src/tokens.ts";
@@ -446,6 +455,104 @@ describe("/deltas", () => {
       type,
     };
   }
+});
+
+describe("REST by hand", () => {
+  const create = `/documents/${tenant.id}`;
+  const authorization = ordererAuth(signToken(tenant, ""));
+
+  everywhere("an id may be chosen, once; and a document needs a summary", async () => {
+    const id = `chosen-${Date.now()}`;
+    const chosen = { authorization: ordererAuth(signToken(tenant, id)) };
+    const first = await rest(service, "POST", create, {
+      ...chosen,
+      body: { ...emptyDocument, id },
+    });
+    expect(first).toMatchObject({ status: 201, body: id });
+    const second = await rest(service, "POST", create, {
+      ...chosen,
+      body: { ...emptyDocument, id },
+    });
+    expect([400, 409]).toContain(second.status);
+    const without = await rest(service, "POST", create, {
+      authorization,
+      body: { ...emptyDocument, summary: undefined },
+    });
+    expect(without.status).toBe(400);
+  });
+
+  everywhere("the one-request envelope replaces method, headers and body", async () => {
+    const envelope = async (members: readonly (readonly [string, string])[], path = create) => {
+      const response = await fetch(`${service.url}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded;restless" },
+        body: new URLSearchParams(members.map(([name, value]) => [name, value])),
+      });
+      return { response, body: await response.text() };
+    };
+    const created = await envelope([
+      ["method", "POST"],
+      ["header", `Authorization: ${authorization}`],
+      ["header", "x-driver-version: 2.111.0"],
+      ["body", JSON.stringify(emptyDocument)],
+    ]);
+    expect(created.response.status).toBe(201);
+    expect(created.response.headers.get("content-type")).toContain("application/json");
+    // No preflight asks before such a request, so the answer itself must be open to the page.
+    expect(created.response.headers.get("access-control-allow-origin")).toBe("*");
+    const id = JSON.parse(created.body) as string;
+    const deltas = await envelope(
+      [
+        ["method", "GET"],
+        ["header", `Authorization: ${ordererAuth(signToken(tenant, id))}`],
+      ],
+      `/deltas/${tenant.id}/${id}?from=0&to=10`,
+    );
+    expect(deltas.response.status).toBe(200);
+    expect(JSON.parse(deltas.body)).toEqual([]);
+    expect((await envelope([["header", "x: y"]])).response.status).toBeGreaterThanOrEqual(400);
+  });
+
+  everywhere("preflights let browsers send what older drivers send", async () => {
+    const preflight = await rest(service, "OPTIONS", `/deltas/${tenant.id}/${documentId}`, {
+      headers: {
+        origin: "http://app.example",
+        "access-control-request-method": "GET",
+        "access-control-request-headers": "authorization,x-driver-version",
+      },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get("access-control-allow-origin")).toBe("*");
+    const allowed = preflight.headers.get("access-control-allow-headers")?.toLowerCase() ?? "";
+    for (const name of ["authorization", "x-driver-version"]) expect(allowed).toContain(name);
+  });
+
+  everywhere("what is not there is refused, and does not look like an empty document", async () => {
+    const storage = { authorization: storageAuth(tenant, signToken(tenant, documentId)) };
+    const nothing = "0".repeat(40);
+    for (const path of [
+      `/repos/${tenant.id}/git/blobs/${nothing}`,
+      `/repos/${tenant.id}/git/trees/${nothing}`,
+      `/repos/${tenant.id}/commits?count=1&sha=${nothing}`,
+    ]) {
+      expect([400, 404], path).toContain((await rest(service, "GET", path, storage)).status);
+    }
+  });
+
+  everywhere("a blob’s id is git’s, and its bytes come back", async () => {
+    const storage = { authorization: storageAuth(tenant, signToken(tenant, documentId)) };
+    const bytes = Buffer.from([0, 255, 10, 13, 0x80]);
+    const blobs = `/repos/${tenant.id}/git/blobs`;
+    const stored = await rest(service, "POST", blobs, {
+      ...storage,
+      body: { content: bytes.toString("base64"), encoding: "base64" },
+    });
+    const sha = createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
+    expect(stored).toMatchObject({ status: 201, body: { sha } });
+    const read = await rest(service, "GET", `${blobs}/${sha}`, storage);
+    expect(read.body).toMatchObject({ sha, size: 5, encoding: "base64" });
+    expect((read.body as { content: string }).content).toBe(bytes.toString("base64"));
+  });
 });
 
 function op(csn: number, probe: Probe): Record<string, unknown> {
