@@ -4,8 +4,61 @@
 //! [`encode`] turns a [`ServerEvent`] into one WebSocket frame. The session never asks which
 //! dialect it has. Operations, signals and client details stay raw JSON slices throughout.
 
+mod connect;
+mod connected;
+mod frame;
+pub mod msgpack;
+pub mod ops;
+pub mod phoenix;
+pub mod signals;
+pub mod socketio;
+mod version;
+
 use crate::ids::{ClientId, Seq};
+use crate::wire::json::Raw;
+use crate::wire::websocket::{self, Opcode};
 use std::borrow::Cow;
+
+pub use connect::INVALID_CONNECT;
+pub use version::{choose_version, unsupported_version};
+
+/// Decodes the text of one complete message, already checked to be UTF-8. Never fails: what is not
+/// understood is [`ClientEvent::Malformed`] or [`ClientEvent::Unknown`]. Every slice that comes out
+/// is valid JSON and may be sent on or stored as it is.
+///
+/// A `PhoenixMsgpack` message goes through [`msgpack::to_json`] first.
+// walk 4/12
+#[must_use]
+pub fn decode(dialect: Dialect, text: &[u8]) -> Inbound<'_> {
+    match dialect {
+        Dialect::SocketIo => socketio::decode(text),
+        Dialect::Phoenix | Dialect::PhoenixMsgpack => phoenix::decode(text),
+    }
+}
+
+/// Appends one complete, unmasked WebSocket frame that says `event`, or nothing where the dialect
+/// has no such event. One pass; raw slices are copied, never parsed.
+pub fn encode(address: &Address<'_>, event: &ServerEvent<'_>, out: &mut Vec<u8>) {
+    let guess_bytes = frame::guess_bytes(address, event);
+    match address.dialect {
+        Dialect::SocketIo => frame::append(out, Opcode::Text, guess_bytes, |out| {
+            socketio::write(event, out);
+        }),
+        Dialect::Phoenix | Dialect::PhoenixMsgpack if matches!(event, ServerEvent::Goodbye) => {
+            websocket::close_frame(out, Some(phoenix::CLOSE_RESTART), "");
+        }
+        Dialect::Phoenix => frame::append(out, Opcode::Text, guess_bytes, |out| {
+            phoenix::write(address, event, out);
+        }),
+        Dialect::PhoenixMsgpack => {
+            let mut text = Vec::with_capacity(guess_bytes);
+            phoenix::write(address, event, &mut text);
+            frame::append(out, Opcode::Binary, text.len(), |out| {
+                msgpack::from_own_json(&text, out);
+            });
+        }
+    }
+}
 
 /// The framings of the two wires. A closed set, chosen at the upgrade.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -38,13 +91,22 @@ impl Mode {
 /// One decoded message: where it is addressed and what it says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inbound<'a> {
-    /// Phoenix topic; empty on Socket.IO.
-    pub topic: &'a str,
-    /// Phoenix `join_ref`; `None` where null and on Socket.IO.
+    /// Phoenix topic, unescaped; empty on Socket.IO. Borrowed unless the client escaped it.
+    pub topic: Cow<'a, str>,
+    /// Phoenix `join_ref` as it stands between its quotes, to be echoed; `None` where null and on
+    /// Socket.IO.
     pub join_ref: Option<&'a str>,
-    /// Phoenix `ref`; `None` where null and on Socket.IO.
+    /// Phoenix `ref`, in the same form.
     pub message_ref: Option<&'a str>,
     pub event: ClientEvent<'a>,
+}
+
+/// The text of a JSON string as it stands between its quotes: for ids, which never hold escapes.
+fn plain_text(value: Raw<'_>) -> Option<&str> {
+    match value.bytes() {
+        [b'"', text @ .., b'"'] => std::str::from_utf8(text).ok(),
+        _ => None,
+    }
 }
 
 /// What clients may say.
@@ -52,7 +114,7 @@ pub struct Inbound<'a> {
 pub enum ClientEvent<'a> {
     /// Socket.IO `40`: open the root namespace.
     OpenNamespace,
-    /// Socket.IO `40/name,`: any other namespace is refused by name.
+    /// Socket.IO `40/name,`: any other namespace is refused by name (its slash included).
     OpenForeignNamespace(&'a str),
     /// Phoenix `phx_join` of the topic.
     Join,
@@ -123,7 +185,7 @@ pub struct Connect<'a> {
     pub token: Option<Cow<'a, str>>,
     /// IClient JSON as it came; always an object.
     pub client: &'a [u8],
-    /// The outer `mode` (null counts as write); for any unknown text, write, as on the original.
+    /// The outer `mode`: read only if it says so; null and any unknown text count as write.
     pub mode: Mode,
     /// Raw JSON array of version ranges; empty when absent or of another type.
     pub versions: &'a [u8],
@@ -157,7 +219,8 @@ pub enum PresenceRequest<'a> {
     Malformed,
 }
 
-/// One operation as submitted. Raw slices are valid JSON; absent keys are `None`.
+/// One operation as submitted. Raw slices are valid JSON; absent keys are `None`, and so are a null
+/// `metadata` and `compression`, but a null `contents` is `Some(b"null")`: old clients' noops.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RawOp<'a> {
     pub kind: OpKind,
@@ -239,6 +302,7 @@ pub struct RawSignal<'a> {
     pub content: Cow<'a, [u8]>,
     pub targets: Targets<'a>,
     /// Socket.IO v2: other members (`targetClientId` included), echoed as raw `"k":v,…`; or empty.
+    /// Never holds `content` or `clientId`, which the service writes itself.
     pub extra: Cow<'a, [u8]>,
 }
 
@@ -255,9 +319,9 @@ pub enum Targets<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address<'a> {
     pub dialect: Dialect,
-    /// Phoenix topic; empty on Socket.IO.
+    /// Phoenix topic, unescaped; empty on Socket.IO.
     pub topic: &'a str,
-    /// Phoenix `join_ref` of the channel; `None` is written as null.
+    /// Phoenix `join_ref` of the channel as [`Inbound`] gave it; `None` is written as null.
     pub join_ref: Option<&'a str>,
 }
 
@@ -273,7 +337,7 @@ pub enum ServerEvent<'a> {
     NamespaceOpened {
         sid: &'a str,
     },
-    /// Socket.IO `44/name,{"message":"Invalid namespace"}`.
+    /// Socket.IO `44/name,{"message":"Invalid namespace"}`; the name as [`ClientEvent`] gave it.
     NamespaceRefused {
         namespace: &'a str,
     },
@@ -307,8 +371,9 @@ pub enum ServerEvent<'a> {
         document: &'a str,
         nack: &'a NackOut<'a>,
     },
-    /// `payload` is raw JSON.
+    /// `payload` is raw JSON; the document is named on Socket.IO only.
     Presence {
+        document: &'a str,
         event: PresenceEvent,
         payload: &'a [u8],
     },
@@ -321,6 +386,18 @@ pub enum PresenceEvent {
     State,
     Diff,
     Error,
+}
+
+impl PresenceEvent {
+    /// The event's name, the same on both wires.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "presence_state",
+            Self::Diff => "presence_diff",
+            Self::Error => "presence_error",
+        }
+    }
 }
 
 /// The content of `connect_document_success`.
