@@ -202,8 +202,8 @@ fn decode_text(part: &str) -> Result<String, TokenFault> {
     String::from_utf8(decode(part)?).map_err(|_| TokenFault::Malformed)
 }
 
-/// `typ`, `kid`, `jku`, `jwk`, `x5u` and the like decide nothing here. `crit` and `b64` would change
-/// how the token is to be read, so they are refused.
+/// `typ`, `kid`, `jku`, `jwk`, `x5u` and the like decide nothing here. `crit` and `b64` would
+/// change how the token is to be read, so they are refused.
 fn check_header(json: &str) -> Result<(), TokenFault> {
     let header = Raw::parse(json.as_bytes()).map_err(|_| TokenFault::Malformed)?;
     let mut is_hs256 = None;

@@ -1,4 +1,4 @@
-//! Method and path → [`Route`], for both wires: they share most paths, and which of them a request
+//! Method and path → [`Route`], for both wires. They share most paths; which of them a request
 //! follows is told by its `Authorization` scheme, not by its route.
 
 use std::borrow::Cow;
