@@ -406,11 +406,13 @@ mod tests {
     use super::*;
 
     fn op(seq: u64, client: &str, csn: i64) -> String {
-        let minimum = seq / 2;
-        format!(
-            r#"{{"clientId":"{client}","clientSequenceNumber":{csn},"contents":"{mark}","minimumSequenceNumber":{minimum},"referenceSequenceNumber":1,"sequenceNumber":{seq},"timestamp":5,"type":"op"}}"#,
-            mark = contents_mark(7, csn),
-        )
+        let (minimum, mark) = (seq / 2, contents_mark(7, csn));
+        [
+            format!(r#"{{"clientId":"{client}","clientSequenceNumber":{csn},"contents":"{mark}","#),
+            format!(r#""minimumSequenceNumber":{minimum},"referenceSequenceNumber":1,"#),
+            format!(r#""sequenceNumber":{seq},"timestamp":5,"type":"op"}}"#),
+        ]
+        .concat()
     }
 
     fn frame(ops: &[String]) -> Vec<u8> {
@@ -631,8 +633,13 @@ mod tests {
     fn a_join_is_remembered_and_seen() {
         let mut document = document(0);
         let mut receiver = Receiver::default();
-        let join = r#"{"clientId":null,"clientSequenceNumber":-1,"contents":null,"minimumSequenceNumber":0,"referenceSequenceNumber":-1,"sequenceNumber":1,"timestamp":5,"type":"join","data":"{\"clientId\":\"a\"}"}"#;
-        receive(&mut document, &mut receiver, &[join.to_owned()]).unwrap();
+        let join = op(1, "a", -1)
+            .replace(r#""clientId":"a""#, r#""clientId":null"#)
+            .replace(
+                r#""type":"op""#,
+                r#""type":"join","data":"{\"clientId\":\"a\"}""#,
+            );
+        receive(&mut document, &mut receiver, &[join]).unwrap();
         assert_eq!(document.join_of(b"a"), Some(1));
         assert!(receiver.has_seen(1));
         assert!(!receiver.has_seen(2));

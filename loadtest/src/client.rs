@@ -1,12 +1,13 @@
-//! One Fluid client over Socket.IO: handshake, ops and signals, as the routerlicious driver does it.
+//! One Fluid client over Socket.IO: handshake, ops and signals, as the official driver does it.
 
-use crate::check::{ClientIndex, Receiver, Violation};
+use crate::check::{ClientIndex, Receiver, Violation, contents_mark};
 use crate::http::find_answer;
 use crate::net::Stream;
 use crate::room::Room;
 use crate::scan::{self, Packet};
 use crate::scenario::Kind;
 use crate::ws::{self, Encoder, FrameError, Opcode};
+use serde_json::json;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -14,6 +15,15 @@ use thiserror::Error;
 /// The key and answer of RFC 6455's example: any key does, and its answer is known.
 const WEBSOCKET_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const WEBSOCKET_ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+/// What clients say they are.
+const AGENT: &str = "; loaderVersion:2.111.0; driverVersion:2.111.0";
+/// An op's contents have the shape of a map's, escaped as they stand in a frame: up to the mark.
+const OP_OPEN: &str =
+    r#"{\"type\":\"component\",\"contents\":{\"address\":\"A\",\"contents\":{\"key\":\""#;
+/// Behind the mark, around the padding.
+const OP_REST: &str = r#"\",\"value\":\"\"}}}"#;
+/// Where the padding stands in [`OP_REST`].
+const OP_MIDDLE_BYTES: usize = OP_REST.len() - r#"\"}}}"#.len();
 /// Longest text quoted from a service in a fault.
 const QUOTE_BYTES: usize = 300;
 
@@ -213,17 +223,25 @@ impl Client {
 
     fn connect_document(&mut self, room: &Room) {
         let document = room.document_id(self.document);
-        let token = room.signer.token(document, &format!("user-{}", self.index));
-        let tenant = room.signer.tenant();
-        let (index, agent) = (self.index, "; loaderVersion:2.111.0; driverVersion:2.111.0");
-        self.encoder.frame(&mut self.stream.out, Opcode::Text, |out| {
-            put(
-                out,
-                format_args!(
-                    r#"42["connect_document",{{"client":{{"details":{{"capabilities":{{"interactive":true}},"environment":"{agent}"}},"permission":[],"scopes":[],"user":{{"id":"user-{index}"}},"mode":"write"}},"id":"{document}","mode":"write","tenantId":"{tenant}","token":"{token}","versions":["^0.4.0","^0.3.0","^0.2.0","^0.1.0"],"relayUserAgent":"{agent}","supportedFeatures":{{"submit_signals_v2":true}}}}]"#
-                ),
-            );
-        });
+        let user = format!("user-{}", self.index);
+        let request = json!(["connect_document", {
+            "client": {
+                "details": {"capabilities": {"interactive": true}, "environment": AGENT},
+                "permission": [],
+                "scopes": [],
+                "user": {"id": user},
+                "mode": "write",
+            },
+            "id": document,
+            "mode": "write",
+            "tenantId": room.signer.tenant(),
+            "token": room.signer.token(document, &user),
+            "versions": ["^0.4.0", "^0.3.0", "^0.2.0", "^0.1.0"],
+            "relayUserAgent": AGENT,
+            "supportedFeatures": {"submit_signals_v2": true},
+        }]);
+        let event = format!("42{request}");
+        self.encoder.text(&mut self.stream.out, event.as_bytes());
     }
 
     fn joined(&mut self, answer: &[u8], now_ns: u64, room: &mut Room) -> Result<(), Fault> {
@@ -248,40 +266,53 @@ impl Client {
     /// Sends the next op or signal, meant for `due_ns`.
     pub fn submit(&mut self, due_ns: u64, room: &mut Room) {
         self.in_flight += 1;
-        let out = &mut self.stream.out;
-        let (id, index) = (String::from_utf8_lossy(&self.id), self.index);
         if room.kind == Kind::Signals {
-            let number = room.signal_sent(index, due_ns);
-            self.encoder.frame(out, Opcode::Text, |out| {
-                put(
-                    out,
-                    format_args!(r#"42["submitSignal","{id}",[{{"content":"{index}.{number}; "#),
-                );
-                room.pad(out, number as usize, 12);
-                out.extend_from_slice(br#""}]]"#);
-            });
-            return;
+            self.submit_signal(due_ns, room);
+        } else {
+            self.submit_op(due_ns, room);
         }
+    }
+
+    fn submit_op(&mut self, due_ns: u64, room: &mut Room) {
         let Some(csn) = room.op_submitted(self.document, &self.id, due_ns) else {
             return;
         };
         let reference = self.receiver.last();
-        self.encoder.frame(out, Opcode::Text, |out| {
-            put(
-                out,
-                format_args!(
-                    r##"42["submitOp","{id}",[[{{"contents":"{{\"type\":\"component\",\"contents\":{{\"address\":\"A\",\"contents\":{{\"key\":\"#{index}.{csn};\",\"value\":\""##
-                ),
-            );
-            // The application's text around the padding is about this long.
-            room.pad(out, csn as usize, 96);
-            put(
-                out,
-                format_args!(
-                    r#"\"}}}}}}","referenceSequenceNumber":{reference},"type":"op","clientSequenceNumber":{csn}}}]]]"#
-                ),
-            );
-        });
+        let mark = contents_mark(self.index, csn);
+        let around = unescaped_length(OP_OPEN) + mark.len() + unescaped_length(OP_REST);
+        let id = &self.id;
+        self.encoder
+            .frame(&mut self.stream.out, Opcode::Text, |out| {
+                out.extend_from_slice(br#"42["submitOp",""#);
+                out.extend_from_slice(id);
+                out.extend_from_slice(br#"",[[{"contents":""#);
+                out.extend_from_slice(OP_OPEN.as_bytes());
+                out.extend_from_slice(mark.as_bytes());
+                let (middle, close) = OP_REST.split_at(OP_MIDDLE_BYTES);
+                out.extend_from_slice(middle.as_bytes());
+                room.pad(out, csn as usize, around);
+                out.extend_from_slice(close.as_bytes());
+                put(
+                    out,
+                    format_args!(r#"","referenceSequenceNumber":{reference},"type":"op","#),
+                );
+                put(out, format_args!(r#""clientSequenceNumber":{csn}}}]]]"#));
+            });
+    }
+
+    fn submit_signal(&mut self, due_ns: u64, room: &mut Room) {
+        let number = room.signal_sent(self.index, due_ns);
+        let mark = format!("{}.{number}; ", self.index);
+        let id = &self.id;
+        self.encoder
+            .frame(&mut self.stream.out, Opcode::Text, |out| {
+                out.extend_from_slice(br#"42["submitSignal",""#);
+                out.extend_from_slice(id);
+                out.extend_from_slice(br#"",[{"content":""#);
+                out.extend_from_slice(mark.as_bytes());
+                room.pad(out, number as usize, mark.len());
+                out.extend_from_slice(br#""}]]"#);
+            });
     }
 
     /// Says goodbye; the service then ends the connection.
@@ -294,6 +325,16 @@ impl Client {
     }
 }
 
+/// Length of escaped text as the application sees it; it escapes nothing but quotes.
+const fn unescaped_length(escaped: &str) -> usize {
+    let (bytes, mut length, mut at) = (escaped.as_bytes(), 0, 0);
+    while at < bytes.len() {
+        length += (bytes[at] != b'\\') as usize;
+        at += 1;
+    }
+    length
+}
+
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     // Writing to memory cannot fail.
     let _ = out.write_fmt(text);
@@ -301,4 +342,22 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 fn quote(text: &[u8]) -> Box<str> {
     String::from_utf8_lossy(&text[..text.len().min(QUOTE_BYTES)]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_are_json_of_the_length_that_is_counted() {
+        let (mark, padding) = (contents_mark(3, 14), "y".repeat(50));
+        let (middle, close) = OP_REST.split_at(OP_MIDDLE_BYTES);
+        let escaped = format!("\"{OP_OPEN}{mark}{middle}{padding}{close}\"");
+        let contents: String = serde_json::from_str(&escaped).unwrap();
+        let around = unescaped_length(OP_OPEN) + mark.len() + unescaped_length(OP_REST);
+        assert_eq!(contents.len(), around + padding.len());
+        let inner: serde_json::Value = serde_json::from_str(&contents).unwrap();
+        assert_eq!(inner["contents"]["contents"]["key"], mark);
+        assert_eq!(inner["contents"]["contents"]["value"], padding);
+    }
 }

@@ -18,6 +18,22 @@ pub struct Row {
 }
 
 impl Row {
+    fn new(service: &str) -> Self {
+        Self {
+            service: service.to_owned(),
+            figures: Vec::new(),
+            unit: "",
+            faults: 0,
+        }
+    }
+
+    fn add(&mut self, report: &Report) {
+        let (figure, unit) = report.headline();
+        self.figures.push(figure);
+        self.unit = unit;
+        self.faults += report.faults.len();
+    }
+
     /// The middle of the figures.
     #[must_use]
     pub fn median(&self) -> f64 {
@@ -78,6 +94,33 @@ impl fmt::Display for Comparison {
     }
 }
 
+/// Groups reports by scenario and service, both in the order of their first report.
+#[must_use]
+pub fn group(reports: &[Report]) -> Vec<Comparison> {
+    let mut comparisons: Vec<Comparison> = Vec::new();
+    for report in reports {
+        let known = comparisons
+            .iter()
+            .position(|known| known.scenario == report.scenario);
+        let place = known.unwrap_or_else(|| {
+            let scenario = report.scenario.clone();
+            comparisons.push(Comparison {
+                scenario,
+                rows: Vec::new(),
+            });
+            comparisons.len() - 1
+        });
+        let rows = &mut comparisons[place].rows;
+        let known = rows.iter().position(|row| row.service == report.service);
+        let place = known.unwrap_or_else(|| {
+            rows.push(Row::new(&report.service));
+            rows.len() - 1
+        });
+        rows[place].add(report);
+    }
+    comparisons
+}
+
 /// Runs the scenario `repeats` times against every service in turn. Ratios are to the first one.
 ///
 /// # Errors
@@ -89,14 +132,9 @@ pub fn compare(
     step: Duration,
     mut each: impl FnMut(&Report),
 ) -> Result<Comparison, RunError> {
-    let mut rows: Vec<Row> = services
+    let mut rows: Vec<_> = services
         .iter()
-        .map(|service| Row {
-            service: service.name.clone(),
-            figures: Vec::new(),
-            unit: "",
-            faults: 0,
-        })
+        .map(|service| Row::new(&service.name))
         .collect();
     for _ in 0..repeats {
         for (service, row) in services.iter().zip(&mut rows) {
@@ -109,10 +147,7 @@ pub fn compare(
                 run::run(scenario, service)?
             };
             each(&report);
-            let (figure, unit) = report.headline();
-            row.figures.push(figure);
-            row.unit = unit;
-            row.faults += report.faults.len();
+            row.add(&report);
         }
     }
     Ok(Comparison {

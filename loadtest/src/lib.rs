@@ -4,6 +4,7 @@
 //! outside in: [`compare`] and [`ramp`] repeat a [`run`], which drives a [`session`] of many
 //! [`client`]s, whose receptions are counted in a [`room`] and verified by [`check`].
 
+pub mod capacity;
 pub mod check;
 pub mod client;
 pub mod coldload;

@@ -1,6 +1,8 @@
 //! The command line of the load tester.
 
 use clap::{Args, Parser, Subcommand};
+use levee_loadtest::capacity::{self, CapacityError};
+use levee_loadtest::compare::Comparison;
 use levee_loadtest::report::Report;
 use levee_loadtest::run::{RunError, Service};
 use levee_loadtest::scenario::{Load, Scenario, ScenarioError};
@@ -8,7 +10,7 @@ use levee_loadtest::session::Target;
 use levee_loadtest::{compare, process, ramp, run, sys};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use thiserror::Error;
@@ -61,6 +63,23 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         step_seconds: u32,
     },
+    /// Prints medians and ratios of the reports that `--json` collected.
+    Table {
+        /// The file of reports.
+        reports: PathBuf,
+    },
+    /// Measures what this generator itself can receive and verify, against a stub on loopback.
+    Capacity {
+        /// Pins the generator to one processor.
+        #[arg(long)]
+        cpu: Option<usize>,
+        /// Pins the stub to another.
+        #[arg(long)]
+        stub_cpu: Option<usize>,
+        /// Ops in each frame.
+        #[arg(long, default_value_t = 16)]
+        batch: u32,
+    },
 }
 
 #[derive(Args)]
@@ -105,6 +124,8 @@ enum CliError {
     Scenario(#[from] ScenarioError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
     #[error("{0}: {1}")]
     Io(&'static str, #[source] io::Error),
     #[error("{0} is not http://HOST:PORT")]
@@ -187,7 +208,33 @@ fn execute(command: Command) -> Result<bool, CliError> {
             print!("{comparison}");
             Ok(comparison.is_clean())
         }
+        Command::Table { reports } => {
+            let comparisons = compare::group(&read_reports(&reports)?);
+            comparisons
+                .iter()
+                .for_each(|comparison| print!("{comparison}"));
+            Ok(comparisons.iter().all(Comparison::is_clean))
+        }
+        Command::Capacity {
+            cpu,
+            stub_cpu,
+            batch,
+        } => {
+            sys::end_process_after(GRACE);
+            let result = capacity::measure(batch.clamp(1, 1024), cpu, stub_cpu)?;
+            print!("{result}");
+            Ok(true)
+        }
     }
+}
+
+fn read_reports(path: &Path) -> Result<Vec<Report>, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::Io("reports", error))?;
+    let reports = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>();
+    reports.map_err(|error| CliError::Io("reports", error.into()))
 }
 
 /// Added to the longest time that a command can take before the kernel ends it.

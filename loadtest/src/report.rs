@@ -2,7 +2,7 @@
 
 use crate::scenario::Kind;
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use std::path::Path;
 const SATURATED_PERCENT: f64 = 90.0;
 
 /// Latencies in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Latency {
     pub count: u64,
     pub p50_us: u64,
@@ -52,7 +52,7 @@ impl fmt::Display for Latency {
 }
 
 /// What the service's process used.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct ServiceUse {
     pub pid: u32,
     /// Over the measurement, 100 is one processor.
@@ -66,7 +66,7 @@ pub struct ServiceUse {
 }
 
 /// The result of one run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
     pub scenario: String,
     pub kind: Kind,

@@ -58,7 +58,10 @@ fn initial_tree() -> Value {
         json!({"path": path, "type": "blob",
                "value": {"type": "blob", "content": content, "encoding": "utf-8"}})
     };
-    let tree = |path: &str, entries: Vec<Value>| json!({"path": path, "type": "tree", "value": {"type": "tree", "entries": entries}});
+    let tree = |path: &str, entries: Vec<Value>| {
+        let value = json!({"type": "tree", "entries": entries});
+        json!({"path": path, "type": "tree", "value": value})
+    };
     let channels = (0..CHANNELS).map(|n| {
         let attributes = blob(".attributes", &format!("attributes {n}"));
         tree(

@@ -347,7 +347,16 @@ impl<'a> Cursor<'a> {
 mod tests {
     use super::*;
 
-    const OPS: &[u8] = br#"42["op","d",[{"clientId":"c1","clientSequenceNumber":1,"contents":"{\"sequenceNumber\":99,\"x\":\"]}\"}","metadata":{"a":[1,"}"]},"minimumSequenceNumber":0,"referenceSequenceNumber":2,"sequenceNumber":3,"timestamp":17,"type":"op","expHash1":"2e"}, {"type":"join","clientId":null,"contents":null,"clientSequenceNumber":-1,"minimumSequenceNumber":1,"referenceSequenceNumber":-1,"sequenceNumber":4,"timestamp":1.5,"traces":[{"timestamp":2.5}],"data":"{\"clientId\":\"c2\",\"detail\":{}}"}]]"#;
+    const OPS: &[u8] = concat!(
+        r#"42["op","d",[{"clientId":"c1","clientSequenceNumber":1,"#,
+        r#""contents":"{\"sequenceNumber\":99,\"x\":\"]}\"}","metadata":{"a":[1,"}"]},"#,
+        r#""minimumSequenceNumber":0,"referenceSequenceNumber":2,"sequenceNumber":3,"#,
+        r#""timestamp":17,"type":"op","expHash1":"2e"}, {"type":"join","clientId":null,"#,
+        r#""contents":null,"clientSequenceNumber":-1,"minimumSequenceNumber":1,"#,
+        r#""referenceSequenceNumber":-1,"sequenceNumber":4,"timestamp":1.5,"#,
+        r#""traces":[{"timestamp":2.5}],"data":"{\"clientId\":\"c2\",\"detail\":{}}"}]]"#
+    )
+    .as_bytes();
 
     #[test]
     fn ops_are_read_whatever_their_order_and_contents() {
