@@ -62,6 +62,9 @@ export interface TokenRequest {
 export class SigningTokenProvider implements ITokenProvider {
   readonly requests: TokenRequest[] = [];
 
+  /** What the service said of documents that were just created; asked for only if it is set. */
+  documentPostCreateCallback?: (documentId: string, creationToken: string) => Promise<void>;
+
   readonly #tenant: Tenant;
   readonly #options: (request: TokenRequest) => TokenOptions;
 

@@ -106,6 +106,26 @@ describe("azure-client remote", () => {
   );
 });
 
+needs("discovery")(
+  "the app’s back end is told of a new document, with a token for it",
+  async () => {
+    const opener = azureRemoteOpener(service);
+    const told: [documentId: string, token: string][] = [];
+    opener.tokens.documentPostCreateCallback = async (documentId, token) => {
+      told.push([documentId, token]);
+    };
+    const { app, attach } = await opener.create();
+    open.push(app);
+    const documentId = await attach();
+    expect(told).toEqual([[documentId, expect.any(String)]]);
+    const [, payload] = told[0]?.[1].split(".") ?? [];
+    expect(JSON.parse(Buffer.from(payload ?? "", "base64url").toString())).toMatchObject({
+      documentId,
+      tenantId: tenants.fluid.id,
+    });
+  },
+);
+
 describe("loader", () => {
   everywhere("a reader by its token sees every edit and makes none", async () => {
     const tenant = tenants.tinylicious;

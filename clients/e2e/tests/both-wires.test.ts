@@ -132,3 +132,120 @@ phoenix("official clients work on while a Phoenix client comes and goes", async 
   first.container.dispose();
   second.container.dispose();
 });
+
+interface TreeEntry {
+  readonly path: string;
+  readonly mode: string;
+  readonly sha: string;
+  readonly type: string;
+}
+
+/** The newest version of a document, found as Levee's driver finds it: by its ref. */
+class LeveeGit {
+  readonly #documentId: string;
+
+  constructor(documentId: string) {
+    this.#documentId = documentId;
+  }
+
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const answer = await rest(service, method, `/repos/${tenant.id}/git/${path}`, {
+      authorization: bearer(signToken(tenant, this.#documentId)),
+      body,
+    });
+    expect(answer.status, `${method} ${path}: ${JSON.stringify(answer.body)}`).toBeLessThan(300);
+    return answer.body;
+  }
+
+  async head(): Promise<string> {
+    const ref = await this.call("GET", `refs/heads/${this.#documentId}`);
+    return (ref as { object: { sha: string } }).object.sha;
+  }
+
+  async tree(commit: string, recursive = ""): Promise<TreeEntry[]> {
+    const { tree } = (await this.call("GET", `commits/${commit}`)) as { tree: { sha: string } };
+    const answer = await this.call("GET", `trees/${tree.sha}${recursive}`);
+    return (answer as { tree: TreeEntry[] }).tree;
+  }
+
+  async text(sha: string): Promise<string> {
+    const { content } = (await this.call("GET", `blobs/${sha}`)) as { content: string };
+    return Buffer.from(content, "base64").toString();
+  }
+}
+
+phoenix("a summary by Levee’s driver is acknowledged, and official clients load it", async () => {
+  // The summary below holds the app as it was attached, so nothing is edited before it is taken.
+  const opener = azureRemoteOpener(service);
+  const { app: first, attach } = await opener.create();
+  first.map.set("attached", "with this");
+  const documentId = await attach();
+  const socket = await PhoenixSocket.open(service, "json");
+  sockets.push(socket);
+  const summarizer = await PhoenixChannel.open(socket, tenant, documentId, {
+    clientType: "summarizer",
+    interactive: false,
+  });
+  await summarizer.joined();
+  const git = new LeveeGit(documentId);
+
+  for (const form of ["whole", "incremental"]) {
+    const parent = await git.head();
+    const entries = (await git.tree(parent)).filter(({ path }) => path !== ".protocol");
+    expect(entries.map(({ path }) => path)).toContain(".channels");
+    // What has not changed since the last summary is named by its path in place of an id.
+    const tree = (await git.call("POST", "trees", {
+      tree: entries.map((entry) =>
+        form === "incremental" && entry.type === "tree"
+          ? { ...entry, sha: `/${entry.path}` }
+          : entry,
+      ),
+    })) as { sha: string };
+    const commit = (await git.call("POST", "commits", {
+      tree: tree.sha,
+      parents: [parent],
+      message: `Summary, ${form}`,
+      author: { name: "Levee Service", email: "levee@example.com" },
+    })) as { sha: string };
+    await git.call("PATCH", `refs/heads/${documentId}`, { sha: commit.sha, force: true });
+    const referenceSequenceNumber = summarizer.head();
+    const contents = { handle: commit.sha, message: form, parents: [parent], head: parent };
+    const op = summarizer.nextOp({
+      type: "summarize",
+      contents: JSON.stringify(contents),
+      referenceSequenceNumber,
+    });
+    summarizer.submit([op]);
+    const proposal = await summarizer.op(
+      ({ type, clientSequenceNumber }) =>
+        type === "summarize" && clientSequenceNumber === op.clientSequenceNumber,
+      "the summarize op",
+    );
+    const answer = await summarizer.op(
+      ({ type, sequenceNumber }) =>
+        /^summary(Ack|Nack)$/.test(type) && sequenceNumber > proposal.sequenceNumber,
+      "an answer to the summary",
+    );
+    expect(answer, JSON.stringify(answer)).toMatchObject({ type: "summaryAck", clientId: null });
+    const body = answer.data === undefined ? answer.contents : JSON.parse(answer.data);
+    expect(body.summaryProposal.summarySequenceNumber).toBe(proposal.sequenceNumber);
+
+    expect(await git.head()).toBe(body.handle);
+    const stored = await git.tree(body.handle, "?recursive=1");
+    const attributes = stored.find(({ path }) => path === ".protocol/attributes");
+    expect(JSON.parse(await git.text(attributes?.sha ?? ""))).toMatchObject({
+      sequenceNumber: referenceSequenceNumber,
+    });
+    const members = stored.find(({ path }) => path === ".protocol/quorumMembers");
+    expect(await git.text(members?.sha ?? "")).toContain(summarizer.clientId);
+  }
+
+  expect(await opener.client.getContainerVersions(documentId)).toHaveLength(3);
+  const late = await azureRemoteOpener(service).load(documentId);
+  late.map.set("after", "the summaries");
+  expect(await converge([first, late])).toMatchObject({
+    map: { attached: "with this", after: "the summaries" },
+  });
+  first.container.dispose();
+  late.container.dispose();
+});

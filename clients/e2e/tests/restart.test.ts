@@ -9,6 +9,7 @@ import {
   type Opener,
   tinyliciousOpener,
 } from "../src/app.ts";
+import { LoaderKit, settle, watchSummaries } from "../src/loader.ts";
 import { Probe } from "../src/probe.ts";
 import { Random, seed } from "../src/random.ts";
 import { createDocument, readDeltas } from "../src/rest.ts";
@@ -166,4 +167,32 @@ needs("durability")("what was acknowledged before kill -9 is there after it", as
   const minimums = ops.map(({ minimumSequenceNumber }) => minimumSequenceNumber);
   expect(minimums).toEqual([...minimums].sort((a, b) => a - b));
   after.close();
+});
+
+needs("durability")("summaries and attachment blobs survive kill -9", async () => {
+  const service = await start();
+  const tenant = tenants.tinylicious;
+  const kit = (options = {}) => new LoaderKit(3, service, { tenant, ...options });
+  const first = await kit({ summarizeAfterOps: 5 }).create();
+  const blob = await first.runtime.uploadBlob(new Uint8Array([0, 255, 10]).buffer);
+  first.root.set("blob", blob);
+  const summaries = watchSummaries(first);
+  for (let i = 0; i < 20; i++) {
+    first.root.set("n", i);
+    await pause(5);
+  }
+  await until(() => summaries.acked >= 1 && summaries.coveredTo > 0, { what: "a summary" });
+  await settle([first]);
+  await service.kill();
+  first.container.dispose();
+  await service.resume();
+  const late = await kit().load(first.documentId);
+  expect(late.container.deltaManager.initialSequenceNumber).toBeGreaterThanOrEqual(
+    summaries.coveredTo,
+  );
+  await until(() => late.root.get("n") === 19, { what: "the last edit" });
+  expect(Buffer.from(await late.root.get("blob").get())).toEqual(Buffer.from([0, 255, 10]));
+  late.root.set("after", true);
+  await settle([late]);
+  late.container.dispose();
 });
