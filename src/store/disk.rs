@@ -1,0 +1,214 @@
+//! Log files on the disk: through the core's ring, or by a helper thread where there is no ring.
+//! The one place where tests make the disk fail.
+
+use crossbeam_channel::{Receiver, Sender};
+use futures_channel::oneshot;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The disk under the log files.
+#[derive(Clone, Debug, Default)]
+pub enum Disk {
+    #[default]
+    Real,
+    /// For tests.
+    Faulty(Arc<Faults>),
+}
+
+/// What a faulty disk does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Writes fail.
+    Write,
+    /// Writes fail after so many bytes reached the disk.
+    ShortWrite(usize),
+    /// Syncs fail.
+    Sync,
+    /// Writes, and new segments, find no space.
+    Full,
+}
+
+/// Switches of a faulty disk; shared with the test that sets them.
+#[derive(Debug, Default)]
+pub struct Faults {
+    state: Mutex<(Option<Fault>, u32)>,
+}
+
+impl Faults {
+    /// From the call after the next `after` on, calls fail until [`Self::clear`].
+    pub fn set(&self, fault: Fault, after: u32) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = (Some(fault), after);
+    }
+
+    /// The disk is well again.
+    pub fn clear(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = (None, 0);
+    }
+
+    fn hit(&self, concerns: impl FnOnce(Fault) -> bool) -> Option<Fault> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = state.0.filter(|fault| concerns(*fault))?;
+        match state.1.checked_sub(1) {
+            Some(left) => {
+                state.1 = left;
+                None
+            }
+            None => Some(fault),
+        }
+    }
+}
+
+impl Disk {
+    /// How a write of `length` bytes fails: how much of it arrives, and the error.
+    fn write_fault(&self, length: usize) -> Option<(usize, io::Error)> {
+        let Self::Faulty(faults) = self else {
+            return None;
+        };
+        match faults.hit(|fault| fault != Fault::Sync)? {
+            Fault::Write | Fault::Sync => Some((0, io::Error::other("planted write fault"))),
+            Fault::ShortWrite(bytes) => {
+                Some((bytes.min(length), io::Error::other("planted short write")))
+            }
+            Fault::Full => Some((0, io::ErrorKind::StorageFull.into())),
+        }
+    }
+
+    fn sync_fault(&self) -> Option<io::Error> {
+        let Self::Faulty(faults) = self else {
+            return None;
+        };
+        faults.hit(|fault| fault == Fault::Sync)?;
+        Some(io::Error::other("planted sync fault"))
+    }
+
+    /// Whether room for a new segment can be had.
+    pub(crate) fn check_space(&self) -> io::Result<()> {
+        match self {
+            Self::Real => Ok(()),
+            Self::Faulty(faults) => match faults.hit(|fault| fault == Fault::Full) {
+                Some(_) => Err(io::ErrorKind::StorageFull.into()),
+                None => Ok(()),
+            },
+        }
+    }
+}
+
+/// One segment file open for writing, on its core.
+pub(crate) struct LogFile {
+    driver: Driver,
+    disk: Disk,
+}
+
+enum Driver {
+    Ring(RingFile),
+    Thread(Sender<Request>),
+}
+
+/// A monoio file closes itself through the ring of the running loop. A store that is dropped after
+/// its loop has none, so there the descriptor is left to the end of the process.
+struct RingFile(Option<monoio::fs::File>);
+
+impl Drop for RingFile {
+    fn drop(&mut self) {
+        std::mem::forget(self.0.take());
+    }
+}
+
+enum Request {
+    Write {
+        buffer: Vec<u8>,
+        at: u64,
+        done: oneshot::Sender<(io::Result<()>, Vec<u8>)>,
+    },
+    Sync {
+        done: oneshot::Sender<io::Result<()>>,
+    },
+}
+
+impl LogFile {
+    /// Takes over an open file. Call it on the core.
+    pub(crate) fn new(file: File, ring: bool, disk: Disk) -> io::Result<Self> {
+        let driver = if ring {
+            Driver::Ring(RingFile(Some(monoio::fs::File::from_std(file)?)))
+        } else {
+            let (sender, requests) = crossbeam_channel::unbounded();
+            let thread = std::thread::Builder::new().name("levee-log".into());
+            thread.spawn(move || serve(&file, &requests))?;
+            Driver::Thread(sender)
+        };
+        Ok(Self { driver, disk })
+    }
+
+    /// Writes the whole buffer and hands it back.
+    pub(crate) async fn write(&self, mut buffer: Vec<u8>, at: u64) -> (io::Result<()>, Vec<u8>) {
+        let fault = self.disk.write_fault(buffer.len());
+        let Some((arrives, error)) = fault else {
+            return self.write_all(buffer, at).await;
+        };
+        buffer.truncate(arrives);
+        let (_, buffer) = self.write_all(buffer, at).await;
+        (Err(error), buffer)
+    }
+
+    async fn write_all(&self, buffer: Vec<u8>, at: u64) -> (io::Result<()>, Vec<u8>) {
+        match &self.driver {
+            Driver::Ring(RingFile(Some(file))) => file.write_all_at(buffer, at).await,
+            Driver::Ring(RingFile(None)) => (Err(gone()), buffer),
+            Driver::Thread(requests) => {
+                let (done, result) = oneshot::channel();
+                if requests.send(Request::Write { buffer, at, done }).is_err() {
+                    return (Err(gone()), Vec::new());
+                }
+                result.await.unwrap_or_else(|_| (Err(gone()), Vec::new()))
+            }
+        }
+    }
+
+    /// Brings everything written before to the device. An error is final: what the kernel could not
+    /// write it may have forgotten, and a second sync would succeed without it.
+    pub(crate) async fn sync(&self) -> io::Result<()> {
+        if let Some(error) = self.disk.sync_fault() {
+            return Err(error);
+        }
+        match &self.driver {
+            Driver::Ring(RingFile(Some(file))) => file.sync_data().await,
+            Driver::Ring(RingFile(None)) => Err(gone()),
+            Driver::Thread(requests) => {
+                let (done, result) = oneshot::channel();
+                requests.send(Request::Sync { done }).map_err(|_| gone())?;
+                result.await.unwrap_or_else(|_| Err(gone()))
+            }
+        }
+    }
+
+    /// Closes the file without blocking the core.
+    pub(crate) async fn close(self) {
+        if let Driver::Ring(mut file) = self.driver
+            && let Some(file) = file.0.take()
+        {
+            // Everything that matters was synced before.
+            let _ = file.close().await;
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the log's helper thread has ended")
+}
+
+fn serve(file: &File, requests: &Receiver<Request>) {
+    for request in requests {
+        // A caller that has gone away needs no answer.
+        match request {
+            Request::Write { buffer, at, done } => {
+                let result = file.write_all_at(&buffer, at);
+                let _ = done.send((result, buffer));
+            }
+            Request::Sync { done } => {
+                let _ = done.send(file.sync_data());
+            }
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Ends that are not in good order, and reopening.
+
