@@ -8,6 +8,8 @@
 pub mod config;
 pub mod runtime;
 
+pub mod store;
+
 pub mod git_export;
 
 pub mod cli;

@@ -163,7 +163,7 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 /// Makes a file and writes it full of zeros: a sync into blocks that were written before changes no
 /// metadata, which halves its time.
 fn create(dir: &Path, id: u64, bytes: u64) -> io::Result<File> {
-    const ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+    static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
     let mut file = File::options()
         .write(true)
         .create(true)

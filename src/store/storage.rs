@@ -473,7 +473,7 @@ impl Partition {
     }
 
     fn probe(&self) -> io::Result<()> {
-        const PROBE: [u8; 64 << 10] = [0x5a; 64 << 10];
+        static PROBE: [u8; 64 << 10] = [0x5a; 64 << 10];
         self.config.disk.check_space()?;
         let path = self.path.join("probe");
         let mut file = fs::File::create(&path)?;

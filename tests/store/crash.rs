@@ -1,2 +1,1 @@
 //! Ends that are not in good order, and reopening.
-

@@ -129,7 +129,9 @@ pub(crate) async fn open(config: &StoreConfig) -> Store {
 }
 
 /// Waits for a store that was dropped just now to let go of the directory.
-pub(crate) async fn open_with_report(config: &StoreConfig) -> Result<(Store, OpenReport), OpenError> {
+pub(crate) async fn open_with_report(
+    config: &StoreConfig,
+) -> Result<(Store, OpenReport), OpenError> {
     if config.durability == Durability::Memory {
         return Ok((Store::memory(), OpenReport::default()));
     }
