@@ -5,29 +5,30 @@
 //! (its echo, a nack behind it) waits for the same moment. This file is the only place where
 //! durable becomes visible.
 
+mod audience;
 mod load;
 mod members;
 mod signals;
+mod summaries;
 
 pub use load::{ImageFault, initial_checkpoint};
 pub use members::{Budget, Member, MemberSlot, Members};
 
 use crate::conns::Port;
 use crate::dialect::{
-    Address, Connected, Dialect, InitialClient, Mode, OpKind, RawOp, ServerEvent, ops,
+    Dialect, Mode, OpKind, RawOp, ServerEvent, ops,
 };
 use crate::encode::RunBuilder;
-use crate::event::{Action, SummaryOutcome};
-use crate::fanout::{Frames, frame};
+use crate::fanout::frame;
 use crate::history::History;
 use crate::ids::{ClientId, ConnId, DocKey, Now, PartitionId, Seq};
-use crate::limits::{CHECKPOINT_OPS, INITIAL_MESSAGES_MAX, NOOP_CONSOLIDATION_MS};
+use crate::limits::{CHECKPOINT_OPS, NOOP_CONSOLIDATION_MS};
 use crate::nack::NackCause;
 use crate::presence::Presence;
 use crate::quorum::{Change, Quorum};
 use crate::record::{OpRun, Record};
 use crate::sequencer::{Sequencer, Submission, Ticket, Verdict};
-use crate::summary::{Summaries, ack_contents, nack_contents};
+use crate::summary::Summaries;
 use crate::wire::json::Raw;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -117,134 +118,6 @@ impl Document {
             noop_due_ms: None,
             empty_since_ms: mono_ms,
             is_queued: false,
-        }
-    }
-
-    /// Orders what an earlier life left open: its writers leave, its summaries are answered.
-    pub fn settle_earlier_life(&mut self, now: Now) {
-        for client in self.quorum.members() {
-            let ticket = self.sequencer.leave_of_earlier_life();
-            let time_ms = self.stamp(now);
-            self.pending.push_leave(client, ticket, time_ms);
-            self.quorum.apply(
-                ticket.seq,
-                Change::Leave {
-                    client: client.to_string(),
-                },
-            );
-            self.quorum.advance(ticket.seq, ticket.min);
-        }
-        for proposal in self.summaries.unanswered() {
-            let message = "The service was restarted before the summary was stored";
-            self.answer_summary(now, proposal, None, message, Some(1));
-        }
-    }
-
-    /// A client enters. Its join signal goes to everyone, the success to itself, and a writer's
-    /// join operation follows when it is durable.
-    pub fn connect(&mut self, port: &mut Port<'_>, now: Now, entrant: Entrant<'_>) -> MemberSlot {
-        let Entrant {
-            conn,
-            client,
-            mode,
-            dialect,
-            may_write,
-            signals_v2,
-            ..
-        } = entrant;
-        let writer = (mode == Mode::Write).then(|| {
-            let (slot, ticket) = self
-                .sequencer
-                .join(client, entrant.may_summarize, now.mono_ms);
-            self.order_join(now, client, &entrant.detail, ticket);
-            (slot, ticket.seq)
-        });
-        let checkpoint_seq = writer.map_or(self.visible, |(_, seq)| seq);
-        self.announce_join(port, client, &entrant.detail);
-        let member = Member {
-            conn,
-            client,
-            detail: entrant.detail.clone(),
-            mode,
-            writer: writer.map(|(slot, _)| slot),
-            may_write,
-            signals_v2,
-            dialect,
-            join_ref: entrant.join_ref.clone(),
-            user: entrant.user.clone(),
-            ops: Budget::new(port.limits.ops_per_second_max, now.mono_ms),
-            signals: Budget::new(port.limits.signals_per_second_max, now.mono_ms),
-        };
-        let address = member.address(&self.topic);
-        if dialect == Dialect::SocketIo {
-            self.send_own_join(port, conn, &address, client, &entrant.detail);
-        }
-        let success = self.welcome(now, &address, &entrant, checkpoint_seq);
-        port.push(conn, success);
-        let slot = self.members.insert(member);
-        if let Some(from) = entrant.last_seen {
-            self.defer(port, Deferred::CatchUp(slot, from));
-        }
-        port.counters.connects_accepted += 1;
-        slot
-    }
-
-    /// The frame of `connect_document_success`: the state before the entrant.
-    fn welcome(
-        &self,
-        now: Now,
-        address: &Address<'_>,
-        entrant: &Entrant<'_>,
-        checkpoint_seq: Seq,
-    ) -> Bytes {
-        let clients: Vec<InitialClient<'_>> = self
-            .members
-            .iter()
-            .map(|m| InitialClient {
-                client_id: m.client,
-                client: &m.detail,
-                mode: m.mode,
-            })
-            .collect();
-        let messages = match address.dialect {
-            Dialect::SocketIo => Vec::new(),
-            Dialect::Phoenix | Dialect::PhoenixMsgpack => self.newest(INITIAL_MESSAGES_MAX),
-        };
-        let connected = Connected {
-            client_id: entrant.client,
-            mode: entrant.mode,
-            claims: entrant.claims,
-            initial_clients: &clients,
-            initial_messages: &messages,
-            version: entrant.version,
-            signals_v2: entrant.signals_v2,
-            checkpoint_seq,
-            timestamp_ms: now.unix_ms,
-            summary: self.summaries.context(),
-        };
-        frame(
-            address,
-            &ServerEvent::Connected(&connected),
-            messages.len() + 2048,
-        )
-    }
-
-    /// A client goes: its leave is ordered if it was a writer, and signalled to all who stay.
-    pub fn leave(&mut self, port: &mut Port<'_>, now: Now, slot: MemberSlot) {
-        let Some(member) = self.members.remove(slot) else {
-            return;
-        };
-        if let Some(diff) = self.presence.leave(member.client) {
-            self.broadcast_presence(port, &diff);
-        }
-        if let Some(writer) = member.writer
-            && let Some(ticket) = self.sequencer.leave(writer)
-        {
-            self.order_leave(now, member.client, ticket);
-        }
-        self.announce_leave(port, member.client);
-        if self.members.is_empty() {
-            self.empty_since_ms = now.mono_ms;
         }
     }
 
@@ -379,11 +252,6 @@ impl Document {
             .get_or_insert(now.mono_ms + NOOP_CONSOLIDATION_MS);
     }
 
-    /// Sends one client everything visible after `from` that is in memory.
-    pub fn request_ops(&mut self, port: &mut Port<'_>, slot: MemberSlot, from: i64) {
-        self.catch_up(port, slot, from);
-    }
-
     /// What must be written for this document now, into `records`; shown once it is durable.
     pub fn take_group(&mut self, records: &mut Vec<Record>) {
         assert!(
@@ -441,78 +309,6 @@ impl Document {
             self.summaries.settled();
         }
         self.start_summary(port, now);
-    }
-
-    /// Starts the next summary job whose operation is visible.
-    pub fn start_summary(&mut self, port: &mut Port<'_>, now: Now) {
-        let history = &self.history;
-        let min_of = |seq: Seq| {
-            let op = history.op(seq)?;
-            Raw::parse(&op)
-                .ok()?
-                .field("minimumSequenceNumber")?
-                .as_u64()
-        };
-        let job = self
-            .summaries
-            .start(self.visible, &self.quorum, now.unix_s(), min_of);
-        if let Some((seq, job)) = job {
-            let doc = self.key.clone();
-            port.actions.push(Action::Summarize {
-                doc,
-                seq,
-                job: Box::new(job),
-            });
-        }
-    }
-
-    /// A job is done: its answer is ordered, and the version moves in the same group.
-    pub fn summarized(&mut self, port: &mut Port<'_>, now: Now, seq: Seq, done: &SummaryOutcome) {
-        match done {
-            SummaryOutcome::Ack { version } => {
-                port.counters.summaries_acked += 1;
-                self.answer_summary(now, seq, Some(*version), "", None);
-            }
-            SummaryOutcome::Nack { message } => {
-                port.counters.summaries_nacked += 1;
-                self.answer_summary(now, seq, None, message, None);
-            }
-        }
-        self.answers_summary = true;
-    }
-
-    /// A job could not be done now; the client may try again.
-    pub fn summary_failed(&mut self, port: &mut Port<'_>, now: Now, seq: Seq) {
-        port.counters.summaries_nacked += 1;
-        self.answer_summary(now, seq, None, "The store cannot be read now", Some(10));
-        self.answers_summary = true;
-    }
-
-    fn answer_summary(
-        &mut self,
-        now: Now,
-        proposal: Seq,
-        version: Option<crate::git::ObjectId>,
-        message: &str,
-        retry_after_s: Option<u32>,
-    ) {
-        let ticket = self.sequencer.system();
-        let time_ms = self.stamp(now);
-        let (kind, contents) = match version {
-            Some(version) => {
-                self.pending_records
-                    .push(Record::Version(self.key.clone(), version));
-                ("summaryAck", ack_contents(version, proposal))
-            }
-            None => (
-                "summaryNack",
-                nack_contents(message, proposal, retry_after_s),
-            ),
-        };
-        self.pending
-            .push_summary_answer(kind, &contents, ticket, time_ms);
-        self.summaries.answered(proposal, version);
-        self.advance(ticket);
     }
 
     /// When the clients' noops are consolidated into one of the service, if that is due at all.
@@ -600,50 +396,6 @@ impl Document {
             Deferred::Frame(conn, bytes) => port.push(conn, bytes),
             Deferred::CatchUp(slot, from) => self.catch_up(port, slot, from),
         }
-    }
-
-    fn catch_up(&self, port: &mut Port<'_>, slot: MemberSlot, from: i64) {
-        let Some(member) = self.members.get(slot) else {
-            return;
-        };
-        let run = self.visible_after(Seq(u64::try_from(from).unwrap_or(0)));
-        if run.is_empty() {
-            return;
-        }
-        let event = ServerEvent::Ops {
-            document: self.key.document(),
-            run: &run,
-        };
-        port.push(
-            member.conn,
-            frame(&member.address(&self.topic), &event, run.len()),
-        );
-    }
-
-    /// Visible operations after a number that are in memory, joined by commas.
-    fn visible_after(&self, after: Seq) -> Vec<u8> {
-        let slices: Vec<Bytes> = self.history.slices(after.next(), self.visible).collect();
-        slices.join(&b","[..])
-    }
-
-    fn newest(&self, count: usize) -> Vec<u8> {
-        self.visible_after(Seq(self.visible.0.saturating_sub(count as u64)))
-    }
-
-    fn broadcast(
-        &self,
-        port: &mut Port<'_>,
-        event: ServerEvent<'_>,
-        bytes_hint: usize,
-        hears: impl Fn(&Member) -> bool,
-    ) -> usize {
-        let mut frames = Frames::new(event, bytes_hint);
-        let mut count = 0;
-        for member in self.members.iter().filter(|member| hears(member)) {
-            port.push(member.conn, frames.of(&member.address(&self.topic)));
-            count += 1;
-        }
-        count
     }
 
     fn advance(&mut self, ticket: Ticket) {

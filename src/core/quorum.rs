@@ -109,8 +109,8 @@ impl Quorum {
         self.changes.push_back((seq.0, change));
     }
 
-    /// The message `seq` carried the minimum `min`: settles what it passed and folds what nobody can ask for
-    /// any more.
+    /// The message `seq` carried the minimum `min`: settles what it passed, and folds what nobody
+    /// can ask for any more.
     pub fn advance(&mut self, seq: Seq, min: Seq) {
         while let Some(proposal) = self.open.front().copied().filter(|open| *open <= min.0) {
             self.open.pop_front();

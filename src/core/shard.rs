@@ -8,7 +8,9 @@ mod bytes;
 mod connect;
 pub mod docs;
 mod documents;
+mod http;
 mod mail;
+mod messages;
 mod timers;
 
 use crate::auth::Keyring;

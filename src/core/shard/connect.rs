@@ -1,6 +1,7 @@
 //! How a client comes to its document and leaves it: joins, connects, hand-offs, leaves.
 
 use super::Shard;
+use super::messages::Addressed;
 use crate::admission::{admit, wrong_topic};
 use crate::dialect::{Connect, ConnectError, Dialect, ServerEvent};
 use crate::document::Entrant;
@@ -11,8 +12,6 @@ use crate::session::{Carried, Channel, Place, Seat};
 use crate::shard::docs::{DocSlot, Entry, Waiter};
 use ::bytes::Bytes;
 
-/// Topic, `join_ref` and `ref` of a message.
-type Addressed<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
 
 impl Shard {
     /// Phoenix `phx_join`.

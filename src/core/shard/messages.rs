@@ -1,0 +1,286 @@
+//! What a client said, by event: answered here, or given to the document it has a seat in.
+
+use super::Shard;
+use crate::dialect::{
+    Address, ClientEvent, Dialect, Heartbeat, Inbound, Malformed, ServerEvent, decode,
+};
+use crate::event::{Action, LogLevel, Mail};
+use crate::fanout::frame;
+use crate::ids::{ConnId, Now};
+use crate::nack::NackCause;
+use crate::session::{Connection, Place};
+use crate::wire::websocket::PeerFault;
+use ::bytes::Bytes;
+
+/// Topic, `join_ref` and `ref` of a message.
+pub(super) type Addressed<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
+
+impl Shard {
+    /// One decoded message of a socket or a link.
+    pub(super) fn said(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        dialect: Dialect,
+        text: &[u8],
+        actions: &mut Vec<Action>,
+    ) {
+        let inbound = decode(dialect, text);
+        if self.forward(conn, dialect, &inbound, text, actions) {
+            return;
+        }
+        let Inbound {
+            topic,
+            join_ref,
+            message_ref,
+            event,
+        } = inbound;
+        let topic = &*topic;
+        match event {
+            ClientEvent::OpenNamespace => {
+                let sid = self
+                    .connection(conn)
+                    .map(Connection::sid_text)
+                    .unwrap_or_default();
+                let event = ServerEvent::NamespaceOpened { sid: &sid };
+                self.tell(conn, topic, join_ref, event, actions);
+            }
+            ClientEvent::OpenForeignNamespace(namespace) => {
+                let event = ServerEvent::NamespaceRefused { namespace };
+                self.tell(conn, topic, join_ref, event, actions);
+            }
+            ClientEvent::Join => {
+                self.join(now, conn, text, (topic, join_ref, message_ref), actions);
+            }
+            ClientEvent::Leave => {
+                self.leave_channel(now, conn, (topic, join_ref, message_ref), actions);
+            }
+            ClientEvent::Disconnect => {
+                self.leave_all(now, conn, actions);
+            }
+            ClientEvent::Heartbeat(heartbeat) => {
+                let event = ServerEvent::Pong {
+                    heartbeat,
+                    message_ref,
+                };
+                let topic = if heartbeat == Heartbeat::Phoenix {
+                    "phoenix"
+                } else {
+                    topic
+                };
+                self.tell(conn, topic, None, event, actions);
+            }
+            ClientEvent::Alive => {}
+            ClientEvent::Connect(connect) => {
+                self.connect(
+                    now,
+                    conn,
+                    dialect,
+                    text,
+                    (topic, join_ref),
+                    &connect,
+                    actions,
+                );
+            }
+            ClientEvent::Malformed(malformed) => {
+                self.malformed(conn, malformed, join_ref, topic, actions);
+            }
+            ClientEvent::Unknown => {}
+            other => self.seated(
+                now,
+                conn,
+                dialect,
+                (topic, join_ref, message_ref),
+                other,
+                actions,
+            ),
+        }
+    }
+
+    /// Sends a message on to the core that has its channel's document.
+    fn forward(
+        &mut self,
+        conn: ConnId,
+        dialect: Dialect,
+        inbound: &Inbound<'_>,
+        text: &[u8],
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        let Some(c) = self.conns.get(conn) else {
+            return false;
+        };
+        let to = c
+            .state
+            .channels
+            .iter()
+            .find_map(|channel| match channel.place {
+                Place::Elsewhere(shard) if !inbound.topic.is_empty() => {
+                    (*channel.topic == inbound.topic).then_some(shard)
+                }
+                _ => None,
+            });
+        let Some(to) = to else { return false };
+        let text = Bytes::copy_from_slice(text);
+        let mail = Mail::Message {
+            conn,
+            dialect,
+            peer: c.state.peer,
+            text,
+        };
+        actions.push(Action::Post { to, mail });
+        true
+    }
+
+    /// Events that need a seat in a document.
+    fn seated(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        dialect: Dialect,
+        (topic, join_ref, message_ref): (&str, Option<&str>, Option<&str>),
+        event: ClientEvent<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let client_id = match &event {
+            ClientEvent::Submit(submit) => Some(submit.client_id),
+            ClientEvent::Signals(signals) => Some(signals.client_id),
+            _ => None,
+        };
+        let Some(state) = self.connection(conn) else {
+            return;
+        };
+        let seat = if dialect == Dialect::SocketIo {
+            match client_id {
+                Some(id) => state.seat_of(id),
+                None => state.seats().next(),
+            }
+        } else {
+            let Some(channel) = state.channel(topic) else {
+                let response = br#"{"reason":"unmatched topic"}"#;
+                let event = ServerEvent::Reply {
+                    message_ref,
+                    ok: false,
+                    response,
+                };
+                return self.tell(conn, topic, None, event, actions);
+            };
+            if channel.join_ref.as_deref() != join_ref {
+                return; // of an earlier join of the topic
+            }
+            match channel.place {
+                Place::Here(seat) if client_id.is_none_or(|id| id == seat.client.as_str()) => {
+                    Some(seat)
+                }
+                _ => None,
+            }
+        };
+        let Some(seat) = seat else {
+            return self.unseated(conn, dialect, topic, join_ref, &event, actions);
+        };
+        // walk 5/12
+        self.with(seat.doc, actions, |document, port| match event {
+            ClientEvent::Submit(submit) => {
+                document.submit(port, now, seat.member, submit.batches);
+            }
+            ClientEvent::Signals(signals) => {
+                document.signal(port, now, seat.member, signals.batches);
+            }
+            ClientEvent::Noop { reference_seq } => document.heard(now, seat.member, reference_seq),
+            ClientEvent::RequestOps { from } => document.request_ops(port, seat.member, from),
+            ClientEvent::Presence(request) => document.presence(port, seat.member, request),
+            _ => {}
+        });
+    }
+
+    /// An event of a client that has no seat (any more): refused where the wire has a word for it.
+    fn unseated(
+        &mut self,
+        conn: ConnId,
+        dialect: Dialect,
+        topic: &str,
+        join_ref: Option<&str>,
+        event: &ClientEvent<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let cause = match event {
+            ClientEvent::Submit(_) => NackCause::NotConnected,
+            ClientEvent::Signals(_) if dialect == Dialect::SocketIo => NackCause::NotConnected,
+            _ => return,
+        };
+        self.nack_session(conn, dialect, topic, join_ref, cause, actions);
+    }
+
+    pub(super) fn malformed(
+        &mut self,
+        conn: ConnId,
+        malformed: Malformed,
+        join_ref: Option<&str>,
+        topic: &str,
+        actions: &mut Vec<Action>,
+    ) {
+        self.counters.peer_faults += 1;
+        let mut port = self.port(actions);
+        let Some(c) = port.conn(conn) else { return };
+        let (peer, dialect) = (c.state.peer, c.state.dialect.unwrap_or(Dialect::SocketIo));
+        port.log(
+            LogLevel::Warn,
+            "malformed message",
+            None,
+            format!("{malformed:?} from {peer}"),
+        );
+        let cause = match malformed {
+            Malformed::Submit => NackCause::MalformedSubmit,
+            Malformed::Signal if dialect == Dialect::SocketIo => NackCause::MalformedSignal,
+            Malformed::Signal => return,
+            Malformed::Connect(missing) => {
+                let error = crate::admission::malformed(dialect, missing);
+                return self.refuse_at(conn, topic, join_ref, &error, actions);
+            }
+            Malformed::Frame => return self.close_faulty(conn, PeerFault::NotUtf8, actions),
+        };
+        self.nack_session(conn, dialect, topic, join_ref, cause, actions);
+    }
+
+    fn nack_session(
+        &mut self,
+        conn: ConnId,
+        dialect: Dialect,
+        topic: &str,
+        join_ref: Option<&str>,
+        cause: NackCause,
+        actions: &mut Vec<Action>,
+    ) {
+        self.counters.nacks += 1;
+        let nack = cause.words(dialect);
+        let event = ServerEvent::Nack {
+            document: "",
+            nack: &nack,
+        };
+        self.tell(conn, topic, join_ref, event, actions);
+    }
+
+    /// Sends one event to one connection.
+    pub(super) fn tell(
+        &mut self,
+        conn: ConnId,
+        topic: &str,
+        join_ref: Option<&str>,
+        event: ServerEvent<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut port = self.port(actions);
+        let Some(dialect) = port.conn(conn).and_then(|c| c.state.dialect) else {
+            return;
+        };
+        let bytes = frame(
+            &Address {
+                dialect,
+                topic,
+                join_ref,
+            },
+            &event,
+            0,
+        );
+        port.push(conn, bytes);
+    }
+}
