@@ -334,7 +334,11 @@ fn show(report: &Report, options: &Options) -> Result<(), CliError> {
 fn show_step(report: &Report, passes: bool) {
     let wanted = report.wanted_per_s.unwrap_or(0.0);
     let p99_ms = report.p99_us().unwrap_or(0) as f64 / 1e3;
-    let verdict = if passes { "passes" } else { "fails" };
+    let verdict = match (passes, report.is_disturbed()) {
+        (true, _) => "passes",
+        (false, false) => "fails",
+        (false, true) => "fails, disturbed by other work",
+    };
     let reached = report.rate_per_s;
     println!("  {wanted:>10.0}/s wanted, {reached:>10.1}/s, p99 {p99_ms:>9.2} ms: {verdict}");
 }

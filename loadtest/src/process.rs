@@ -13,6 +13,8 @@ pub struct Sample {
     pub resident_bytes: u64,
     /// Processor time of all its threads since it started.
     pub cpu_time: Duration,
+    /// Time its threads could have run but stood in line for a processor.
+    pub wait_time: Duration,
 }
 
 /// Looks at a process; `None` if it is gone or not ours to see.
@@ -23,7 +25,19 @@ pub fn sample(pid: u32) -> Option<Sample> {
     Some(Sample {
         resident_bytes: resident_bytes(&status)?,
         cpu_time: cpu_time(&stat)?,
+        wait_time: wait_time(pid),
     })
+}
+
+fn wait_time(pid: u32) -> Duration {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Duration::ZERO;
+    };
+    let waited = threads.filter_map(|thread| {
+        let figures = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        figures.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(waited.sum())
 }
 
 fn resident_bytes(status: &str) -> Option<u64> {

@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// Share of one processor above which the generator's own speed is what was measured.
 const SATURATED_PERCENT: f64 = 90.0;
+/// Share of a processor that service or generator may lose to others.
+const DISTURBED_PERCENT: f64 = 5.0;
 
 /// Latencies in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -57,6 +59,8 @@ pub struct ServiceUse {
     pub pid: u32,
     /// Over the measurement, 100 is one processor.
     pub cpu_percent: f64,
+    /// How much more it wanted and did not get because others had the processor.
+    pub waiting_percent: f64,
     /// Before the first client connected.
     pub resident_before_bytes: u64,
     /// At the end of the measurement.
@@ -95,6 +99,8 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_use: Option<ServiceUse>,
     pub generator_cpu_percent: f64,
+    /// How much more the generator wanted and did not get.
+    pub generator_waiting_percent: f64,
     pub generator_is_bottleneck: bool,
     /// The measurement was cut short because the service fell behind.
     pub fell_behind: bool,
@@ -107,6 +113,13 @@ impl Report {
     #[must_use]
     pub fn is_saturated(generator_cpu_percent: f64) -> bool {
         generator_cpu_percent > SATURATED_PERCENT
+    }
+
+    /// Whether other work on the machine took so much that latencies say little.
+    #[must_use]
+    pub fn is_disturbed(&self) -> bool {
+        let service = self.service_use.map_or(0.0, |used| used.waiting_percent);
+        service.max(self.generator_waiting_percent) > DISTURBED_PERCENT
     }
 
     /// The worse 99th percentile of own echoes and others' receptions.
@@ -181,15 +194,20 @@ impl fmt::Display for Report {
                 mib(used.resident_before_bytes),
                 mib(used.resident_after_bytes),
             );
-            write!(
-                out,
-                "  service {:.1} % CPU, resident {before:.1} MiB ",
-                used.cpu_percent
-            )?;
+            write!(out, "  service {:.1} % CPU, ", used.cpu_percent)?;
+            write!(out, "{:.1} % waiting, ", used.waiting_percent)?;
+            write!(out, "resident {before:.1} MiB ")?;
             let growth = used.resident_per_client_bytes / 1024.0;
             writeln!(out, "-> {after:.1} MiB ({growth:.1} KiB per client)")?;
         }
-        writeln!(out, "  generator {:.1} % CPU", self.generator_cpu_percent)?;
+        let (cpu, waiting) = (self.generator_cpu_percent, self.generator_waiting_percent);
+        writeln!(out, "  generator {cpu:.1} % CPU, {waiting:.1} % waiting")?;
+        if self.is_disturbed() {
+            writeln!(
+                out,
+                "  other work took the processors: latencies and rates say little"
+            )?;
+        }
         if self.generator_is_bottleneck {
             writeln!(
                 out,

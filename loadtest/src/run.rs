@@ -42,7 +42,7 @@ impl Service {
 /// Processor times over one measurement.
 struct Meter {
     start: Instant,
-    generator: Duration,
+    generator: Sample,
     service: Option<Sample>,
 }
 
@@ -50,6 +50,7 @@ struct Meter {
 struct Reading {
     seconds: f64,
     generator_cpu_percent: f64,
+    generator_waiting_percent: f64,
     service_use: Option<ServiceUse>,
 }
 
@@ -57,22 +58,25 @@ impl Meter {
     fn start(service: &Service) -> Self {
         Self {
             start: Instant::now(),
-            generator: sys::own_cpu_time(),
+            generator: own_sample(),
             service: service.sample(),
         }
     }
 
     fn read(&self, service: &Service, before: Option<Sample>, clients: u64) -> Reading {
         let seconds = self.start.elapsed().as_secs_f64();
-        let percent = |time: Duration| time.as_secs_f64() / seconds * 100.0;
-        let generator = sys::own_cpu_time().saturating_sub(self.generator);
+        let percent = |start: Duration, end: Duration| {
+            end.saturating_sub(start).as_secs_f64() / seconds * 100.0
+        };
+        let (own_start, own_end) = (self.generator, own_sample());
         let used = |pid: u32| {
             let (start, end) = (self.service?, service.sample()?);
             let resident_before_bytes = before?.resident_bytes;
             let growth = end.resident_bytes as f64 - resident_before_bytes as f64;
             Some(ServiceUse {
                 pid,
-                cpu_percent: percent(end.cpu_time.saturating_sub(start.cpu_time)),
+                cpu_percent: percent(start.cpu_time, end.cpu_time),
+                waiting_percent: percent(start.wait_time, end.wait_time),
                 resident_before_bytes,
                 resident_after_bytes: end.resident_bytes,
                 resident_per_client_bytes: growth / clients as f64,
@@ -80,9 +84,19 @@ impl Meter {
         };
         Reading {
             seconds,
-            generator_cpu_percent: percent(generator),
+            generator_cpu_percent: percent(own_start.cpu_time, own_end.cpu_time),
+            generator_waiting_percent: percent(own_start.wait_time, own_end.wait_time),
             service_use: service.pid.and_then(used),
         }
+    }
+}
+
+/// This process, with its processor time to the nanosecond.
+fn own_sample() -> Sample {
+    let sample = process::sample(std::process::id()).unwrap_or_default();
+    Sample {
+        cpu_time: sys::own_cpu_time(),
+        ..sample
     }
 }
 
@@ -103,6 +117,7 @@ fn report(scenario: &Scenario, service: &Service, reading: &Reading) -> Report {
         signals_lost: None,
         service_use: reading.service_use,
         generator_cpu_percent: reading.generator_cpu_percent,
+        generator_waiting_percent: reading.generator_waiting_percent,
         generator_is_bottleneck: Report::is_saturated(reading.generator_cpu_percent),
         fell_behind: false,
         faults: Vec::new(),
