@@ -15,9 +15,7 @@ pub use load::{ImageFault, initial_checkpoint};
 pub use members::{Budget, Member, MemberSlot, Members};
 
 use crate::conns::Port;
-use crate::dialect::{
-    Dialect, Mode, OpKind, RawOp, ServerEvent, ops,
-};
+use crate::dialect::{Dialect, Mode, OpKind, RawOp, ServerEvent, ops};
 use crate::encode::RunBuilder;
 use crate::fanout::frame;
 use crate::history::History;

@@ -13,8 +13,10 @@ pub enum NackCause {
     MalformedSignal,
     /// The socket has not connected to a document.
     NotConnected,
-    /// The client id is not the one this socket was given, or has left.
+    /// The client id has left, or never was.
     UnknownClient,
+    /// The client id is not the one this channel was given.
+    OtherClient { expected: ClientId },
     /// The session is in read mode although its token would allow writing.
     ReadOnlySession,
     /// The token does not allow writing.
@@ -52,6 +54,7 @@ impl NackCause {
             | Self::MalformedSignal
             | Self::NotConnected
             | Self::UnknownClient
+            | Self::OtherClient { .. }
             | Self::ReadOnlySession
             | Self::NoWriteScope
             | Self::BatchTooLarge { .. }
@@ -72,7 +75,12 @@ impl NackCause {
             Self::MalformedSignal => bad("Invalid signal message"),
             Self::NotConnected if phoenix => bad("Client not connected"),
             Self::UnknownClient if phoenix => bad("Unknown client"),
-            Self::NotConnected | Self::UnknownClient => bad("Nonexistent client"),
+            Self::OtherClient { expected } if phoenix => {
+                bad(format!("Client ID mismatch: expected {expected}"))
+            }
+            Self::NotConnected | Self::UnknownClient | Self::OtherClient { .. } => {
+                bad("Nonexistent client")
+            }
             Self::ReadOnlySession if phoenix => scope("Read-only clients cannot submit operations"),
             Self::ReadOnlySession => bad("Readonly client"),
             Self::NoWriteScope if phoenix => scope("Missing doc:write scope"),

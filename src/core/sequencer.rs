@@ -61,6 +61,7 @@ pub struct Sequencer {
     /// Head at the last message that was not a noop: a writer that knows it holds nothing back.
     content_head: Seq,
     writers: Vec<Option<Writer>>,
+    free: Vec<u32>,
     count: u32,
     /// How many writers have `reference_seq == min`; at zero the minimum is looked for anew.
     at_min: u32,
@@ -110,24 +111,22 @@ impl Sequencer {
             may_summarize,
             refused: false,
         };
-        let slot = match self.writers.iter().position(Option::is_none) {
-            Some(free) => free,
-            None => {
-                self.writers.push(None);
-                self.writers.len() - 1
-            }
-        };
-        if let Some(place) = self.writers.get_mut(slot) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.writers.push(None);
+            (self.writers.len() - 1) as u32
+        });
+        if let Some(place) = self.writers.get_mut(slot as usize) {
             *place = Some(writer);
         }
         self.count += 1;
         self.at_min += 1;
-        (WriterSlot(slot as u32), self.number_system())
+        (WriterSlot(slot), self.number_system())
     }
 
     /// A writer goes and its leave takes a number; with the last one the minimum becomes the head.
     pub fn leave(&mut self, slot: WriterSlot) -> Option<Ticket> {
         let writer = self.writers.get_mut(slot.0 as usize)?.take()?;
+        self.free.push(slot.0);
         self.count -= 1;
         if writer.reference_seq == self.min.0 {
             self.at_min -= 1;

@@ -22,6 +22,7 @@ pub struct Connection {
     pub channels: Vec<Channel>,
     /// Random; names the connection on the Socket.IO wire.
     pub sid: u128,
+    /// When the request under way began to arrive.
     pub opened_ms: u64,
     /// When the peer was last heard, and when it was last pinged.
     pub heard_ms: u64,

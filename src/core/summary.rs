@@ -87,6 +87,7 @@ impl Summaries {
         let min = min_of(reference)
             .unwrap_or(self.min_floor)
             .min(open.reference_seq);
+        self.min_floor = min;
         let protocol = Protocol {
             attributes: Attributes {
                 minimum_sequence_number: min,

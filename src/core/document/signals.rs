@@ -3,7 +3,8 @@
 use super::{Document, Member, MemberSlot};
 use crate::conns::Port;
 use crate::dialect::{
-    Address, PresenceEvent, PresenceRequest, RawSignal, ServerEvent, SignalOut, Targets, signals,
+    Address, Dialect, PresenceEvent, PresenceRequest, RawSignal, ServerEvent, SignalOut, Targets,
+    signals,
 };
 use crate::encode::write_member;
 use crate::fanout::frame;
@@ -31,10 +32,12 @@ impl Document {
             let client = member.client;
             match signal {
                 Ok(signal) => self.deliver(port, client, &signal),
-                Err(_) => {
+                // The Phoenix wire has no answer to a signal and drops it.
+                Err(_) if dialect == Dialect::SocketIo => {
                     self.nack(port, slot, NackCause::MalformedSignal, None);
                     return;
                 }
+                Err(_) => return,
             }
         }
     }

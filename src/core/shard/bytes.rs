@@ -1,9 +1,7 @@
 //! From received bytes to what a client said: HTTP until an upgrade, WebSocket messages after it.
 
 use super::Shard;
-use crate::dialect::{
-    Dialect, Malformed, msgpack,
-};
+use crate::dialect::{Dialect, Malformed, msgpack};
 use crate::event::{Action, LogLevel};
 use crate::http_request::fault_response;
 use crate::ids::{ConnId, Now};
@@ -58,6 +56,9 @@ impl Shard {
         self.said(now, conn, dialect, &text, actions);
         let mut rest = rest.to_vec();
         self.received(now, conn, &mut rest, actions);
+        if self.drain.is_some() {
+            self.dismiss(now, conn, actions);
+        }
     }
 
     pub(super) fn received(
@@ -75,10 +76,15 @@ impl Shard {
             Protocol::Http {
                 mut reader,
                 is_answering,
-            } => match reader.push(bytes) {
-                Ok(()) => self.read_http(now, conn, reader, is_answering, actions),
-                Err(fault) => self.answer(conn, fault_response(fault), true, actions),
-            },
+            } => {
+                if reader.is_idle() {
+                    c.state.opened_ms = now.mono_ms;
+                }
+                match reader.push(bytes) {
+                    Ok(()) => self.read_http(now, conn, reader, is_answering, actions),
+                    Err(fault) => self.answer(conn, fault_response(fault), true, actions),
+                }
+            }
             Protocol::WebSocket { reader } => {
                 self.read_frames(now, conn, reader, bytes, actions);
             }
@@ -170,7 +176,12 @@ impl Shard {
         Ok(())
     }
 
-    pub(super) fn close_faulty(&mut self, conn: ConnId, fault: PeerFault, actions: &mut Vec<Action>) {
+    pub(super) fn close_faulty(
+        &mut self,
+        conn: ConnId,
+        fault: PeerFault,
+        actions: &mut Vec<Action>,
+    ) {
         let mut close = Vec::with_capacity(4);
         close_frame(&mut close, Some(fault.close_code()), "");
         let mut port = self.port(actions);

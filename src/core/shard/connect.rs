@@ -12,7 +12,6 @@ use crate::session::{Carried, Channel, Place, Seat};
 use crate::shard::docs::{DocSlot, Entry, Waiter};
 use ::bytes::Bytes;
 
-
 impl Shard {
     /// Phoenix `phx_join`.
     pub(super) fn join(

@@ -51,7 +51,13 @@ impl Shard {
         }
     }
 
-    pub(super) fn answer(&mut self, conn: ConnId, response: Bytes, close: bool, actions: &mut Vec<Action>) {
+    pub(super) fn answer(
+        &mut self,
+        conn: ConnId,
+        response: Bytes,
+        close: bool,
+        actions: &mut Vec<Action>,
+    ) {
         let mut port = self.port(actions);
         port.push(conn, response);
         if close {
@@ -69,9 +75,10 @@ impl Shard {
         close: bool,
         actions: &mut Vec<Action>,
     ) {
+        let is_draining = self.drain.is_some();
         let mut port = self.port(actions);
         port.push(conn, response);
-        if close {
+        if close || is_draining {
             return port.close(conn);
         }
         let Some(c) = self.conns.get_mut(conn) else {

@@ -168,15 +168,21 @@ impl Shard {
                 return; // of an earlier join of the topic
             }
             match channel.place {
-                Place::Here(seat) if client_id.is_none_or(|id| id == seat.client.as_str()) => {
-                    Some(seat)
-                }
-                _ => None,
+                Place::Here(seat) => Some(seat),
+                Place::Joined | Place::Waiting | Place::Elsewhere(_) => None,
             }
         };
         let Some(seat) = seat else {
             return self.unseated(conn, dialect, topic, join_ref, &event, actions);
         };
+        if client_id.is_some_and(|id| id != seat.client.as_str()) {
+            let expected = seat.client;
+            if matches!(event, ClientEvent::Submit(_)) {
+                let cause = NackCause::OtherClient { expected };
+                self.nack_session(conn, dialect, topic, join_ref, cause, actions);
+            }
+            return;
+        }
         // walk 5/12
         self.with(seat.doc, actions, |document, port| match event {
             ClientEvent::Submit(submit) => {

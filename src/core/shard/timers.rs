@@ -92,7 +92,19 @@ impl Shard {
                 },
                 _,
             ) => Due::Nothing,
-            (Protocol::Http { .. }, _) if silent_ms > handshake_ms => Due::TimedOut,
+            (Protocol::Http { reader, .. }, _) if reader.is_idle() && silent_ms > handshake_ms => {
+                Due::TimedOut
+            }
+            (Protocol::Http { reader, .. }, _) if !reader.is_idle() => {
+                // A body may take longer, at no less than about 16 KB a second.
+                let allowed_ms = handshake_ms + reader.buffered_bytes() as u64 / 16;
+                let taken_ms = now.mono_ms.saturating_sub(state.opened_ms);
+                if taken_ms > allowed_ms {
+                    Due::TimedOut
+                } else {
+                    Due::Nothing
+                }
+            }
             (Protocol::Http { .. } | Protocol::Busy, _) => Due::Nothing,
             _ if expired => Due::Expired,
             (Protocol::Link { .. }, _) => Due::Nothing,
@@ -202,7 +214,12 @@ impl Shard {
             spread_ms => slots * passed_ms / spread_ms,
         };
         while (drain.told as u64) < reached {
-            if let Some(conn) = self.conns.at_slot(drain.told) {
+            // A request that is being answered closes its connection with the answer.
+            let conn = self
+                .conns
+                .at_slot(drain.told)
+                .filter(|conn| !self.is_answering(*conn));
+            if let Some(conn) = conn {
                 self.dismiss(now, conn, actions);
             }
             drain.told += 1;
@@ -210,8 +227,21 @@ impl Shard {
         self.drain = Some(drain);
     }
 
+    fn is_answering(&self, conn: ConnId) -> bool {
+        let state = self.connection(conn);
+        state.is_some_and(|s| {
+            matches!(
+                s.protocol,
+                Protocol::Http {
+                    is_answering: true,
+                    ..
+                }
+            )
+        })
+    }
+
     /// The polite goodbye: the dialect's word for "come back", then the close.
-    fn dismiss(&mut self, now: Now, conn: ConnId, actions: &mut Vec<Action>) {
+    pub(super) fn dismiss(&mut self, now: Now, conn: ConnId, actions: &mut Vec<Action>) {
         let mut port = self.port(actions);
         let Some(c) = port.conn(conn) else { return };
         if let Some(dialect) = c.state.dialect {
