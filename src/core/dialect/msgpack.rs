@@ -493,8 +493,8 @@ mod tests {
         }
     }
 
-    /// Numbers as JavaScript sees them, of one kind, and rounded: the reference parser may be off in
-    /// the last bit.
+    /// Numbers as JavaScript sees them, of one kind, and rounded: the reference parser may be off
+    /// in the last bit.
     fn as_floats(value: Value) -> Value {
         match value {
             Value::Number(number) => Value::String(format!("{:.12e}", number.as_f64().unwrap())),

@@ -122,8 +122,10 @@ mod tests {
 
     #[test]
     fn fields_come_in_any_order_and_the_last_counts() {
-        let text = r#"{"metadata":{"batchId":"b"},"type":"noop","contents":"\"x\"","compression":"lz4",
-            "clientSequenceNumber":9,"clientSequenceNumber":1e1,"referenceSequenceNumber":-1,"traces":[]}"#;
+        let text = r#"{"metadata":{"batchId":"b"},"type":"noop","contents":"\"x\"",
+            "compression":"lz4",
+            "clientSequenceNumber":9,"clientSequenceNumber":1e1,
+            "referenceSequenceNumber":-1,"traces":[]}"#;
         let ops: Vec<_> = each(text.as_bytes()).collect();
         let [Ok(op)] = ops.as_slice() else {
             panic!("one operation, not {ops:?}");

@@ -488,7 +488,8 @@ mod tests {
             [true, false, false, true]
         );
         let payload = r#"{"tenantId":"t","id":"d","client":{},"mode":null,"versions":"x",
-            "token":"J","lastSeenSequenceNumber":9,"supportedFeatures":{"submit_signals_v2":false}}"#;
+            "token":"J","lastSeenSequenceNumber":9,
+            "supportedFeatures":{"submit_signals_v2":false}}"#;
         let ClientEvent::Connect(connect) = event("connect_document", payload) else {
             panic!("is a connect");
         };
@@ -544,13 +545,15 @@ mod tests {
             Cow::Borrowed(_)
         ));
         let run = concat!(
-            r#"{"contents":null,"type":"join","data":"{\"clientId\":\"c\",\"detail\":{\"b\":1,\"a\":2}}"},"#,
+            r#"{"contents":null,"type":"join","#,
+            r#""data":"{\"clientId\":\"c\",\"detail\":{\"b\":1,\"a\":2}}"},"#,
             r#"{"type":"op","contents":{"type":"join"},"data":"7"},"#,
             r#"{"type":"leave","data":"\"c\""},"#,
             r#"{"type":"leave","contents":null,"data":"not json"}"#
         );
         let expected = concat!(
-            r#"{"contents":{"clientId":"c","detail":{"b":1,"a":2}},"type":"join","data":"{\"clientId\":\"c\",\"detail\":{\"b\":1,\"a\":2}}"},"#,
+            r#"{"contents":{"clientId":"c","detail":{"b":1,"a":2}},"type":"join","#,
+            r#""data":"{\"clientId\":\"c\",\"detail\":{\"b\":1,\"a\":2}}"},"#,
             r#"{"type":"op","contents":{"type":"join"},"data":"7"},"#,
             r#"{"type":"leave","data":"\"c\"","contents":"c"},"#,
             r#"{"type":"leave","contents":null,"data":"not json"}"#
@@ -562,7 +565,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_text_never_panics(text: String, name in "submitOp|connect_document|joinPresence") {
+        fn arbitrary_text_never_panics(
+            text: String,
+            name in "submitOp|connect_document|joinPresence",
+        ) {
             let _ = decode(text.as_bytes());
             let _ = decode(format!(r#"["1","2","t","{name}",{text}]"#).as_bytes());
             let _ = membership_contents(format!("{{\"type\":\"join\"{text}").as_bytes());

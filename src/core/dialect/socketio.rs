@@ -343,7 +343,9 @@ mod tests {
 
     #[test]
     fn connect_is_held_against_its_types() {
-        let good = r#"{"client":{"details":{"capabilities":{"interactive":true}},"permission":[],"scopes":[],"user":{"id":""},"mode":"read"},"id":"d\u00e9","mode":"write","tenantId":"t","token":"","versions":["^0.4.0"],"supportedFeatures":{"submit_signals_v2":true}}"#;
+        let good = r#"{"client":{"details":{"capabilities":{"interactive":true}},
+            "permission":[],"scopes":[],"user":{"id":""},"mode":"read"},"id":"d\u00e9",
+            "mode":"write","tenantId":"t","token":"","versions":["^0.4.0"],"supportedFeatures":{"submit_signals_v2":true}}"#;
         let text = format!("42[\"connect_document\",{good}]");
         let ClientEvent::Connect(connect) = event(&text) else {
             panic!("is a connect");
