@@ -10,6 +10,8 @@ pub mod runtime;
 
 pub mod store;
 
+pub mod http;
+
 pub mod git_export;
 
 pub mod cli;

@@ -102,6 +102,16 @@ impl HttpRequest {
             .find(|(key, _)| key == name)
             .map(|(_, value)| value)
     }
+
+    /// The text of this member of the body, if that is a JSON object. A body that nowhere spells
+    /// the name is not parsed.
+    #[must_use]
+    pub fn text_in_body(&self, name: &str) -> Option<String> {
+        let body = &self.body[..];
+        let spelled = [b"\"", name.as_bytes(), b"\""].concat();
+        memchr::memmem::find(body, &spelled)?;
+        Some(Raw::parse(body).ok()?.field(name)?.as_str()?.into_owned())
+    }
 }
 
 /// Without query, token and body: what may stand in a log.
@@ -263,14 +273,14 @@ fn overridden_method(request: &HttpRequest) -> Option<Method> {
         return named(&name);
     }
     let body = &request.body[..];
-    if body.len() > OVERRIDE_BODY_BYTES_MAX || memchr::memmem::find(body, b"_method").is_none() {
+    if body.len() > OVERRIDE_BODY_BYTES_MAX {
         return None;
     }
     if body.trim_ascii_start().first() != Some(&b'{') {
         let (_, name) = pairs(body).find(|(name, _)| name == "_method")?;
         return named(&name);
     }
-    named(&Raw::parse(body).ok()?.field("_method")?.as_str()?)
+    named(&request.text_in_body("_method")?)
 }
 
 /// Engine.IO's handshake in the order of its checks. Its polling transport is not served: a client

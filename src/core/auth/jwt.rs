@@ -134,10 +134,15 @@ pub fn peek_tenant(token: &str) -> Option<String> {
 
 /// Signs claims, which must be a JSON object: for minting tokens, tools and tests.
 pub fn sign(claims_json: &str, key: &[u8]) -> String {
+    sign_with(claims_json, &hmac::Key::new(hmac::HMAC_SHA256, key))
+}
+
+/// [`sign`] with a key that is ready.
+pub(super) fn sign_with(claims_json: &str, key: &hmac::Key) -> String {
     let mut token = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(claims_json, &mut token);
-    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), token.as_bytes());
+    let signature = hmac::sign(key, token.as_bytes());
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     token

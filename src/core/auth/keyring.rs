@@ -8,7 +8,8 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ring::hmac;
 
-use super::{Claims, TOKEN_BYTES_MAX, TokenFault, verify};
+use super::jwt::sign_with;
+use super::{Claims, TOKEN_BYTES_MAX, TokenFault, sign, verify};
 use crate::wire::http::Authorization;
 
 /// Some clients leave out the padding of `Basic`.
@@ -101,6 +102,15 @@ impl Keyring {
         let tenant = self.tenant(tenant).ok_or(TokenFault::UnknownTenant)?;
         verify(token, &tenant.keys, now_unix_s)
     }
+
+    /// Signs claims (a JSON object) with a tenant's first key; `None` if there is no such tenant.
+    pub fn sign(&self, tenant: &str, claims_json: &str) -> Option<String> {
+        match &self.tenant(tenant)?.keys {
+            TenantKeys::Signed { first, .. } => Some(sign_with(claims_json, first)),
+            // Nobody will look at the signature.
+            TenantKeys::Unverified => Some(sign(claims_json, b"unverified")),
+        }
+    }
 }
 
 /// A token as an `Authorization` header carries it. The scheme also tells which wire's rules a REST
@@ -168,7 +178,7 @@ impl<'a> Credentials<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Scopes, sign};
+    use crate::auth::Scopes;
 
     const CLAIMS: &str = r#"{"documentId":"d","tenantId":"a","scopes":[],"exp":100}"#;
 
@@ -198,6 +208,11 @@ mod tests {
         let claims = check("b", "old-b").unwrap();
         let permit = claims.permit("b", Some("d"), Scopes::NONE);
         assert_eq!(permit, Err(TokenFault::WrongTenant));
+        for tenant in ["a", "b", "local"] {
+            let token = keyring.sign(tenant, CLAIMS).unwrap();
+            assert!(keyring.verify(tenant, &token, 0).is_ok());
+        }
+        assert_eq!(keyring.sign("nobody", CLAIMS), None);
         let ids: Vec<&str> = keyring.tenants().map(|tenant| tenant.id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "local"]);
     }

@@ -1,0 +1,95 @@
+//! What the handlers of one core may use.
+
+use super::objects::ObjectCache;
+use crate::store::Store;
+use bytes::Bytes;
+use levee_core::auth::Keyring;
+use levee_core::ids::{DocKey, Now, Seq};
+use levee_core::placement::Placement;
+use levee_core::shard::Published;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Everything that a handler needs of its core. Lives as long as the core's loop.
+pub struct CoreContext {
+    pub keyring: Arc<Keyring>,
+    pub placement: Placement,
+    pub store: Rc<Store>,
+    pub live: Live,
+    /// How clients reach the service, without a slash at the end; `None`: as the request's `Host`
+    /// says.
+    pub public_url: Option<Box<str>>,
+    /// Started with `--dev`: the home page shows keys.
+    pub is_dev: bool,
+    pub clock: Box<dyn Fn() -> Now>,
+    /// 128 random bits from a generator that nobody can predict: ids of documents.
+    pub random: Box<dyn Fn() -> u128>,
+    pub(super) objects: RefCell<ObjectCache>,
+    /// Documents being created: a second create of the same id waits for nothing, it is refused.
+    pub(super) creating: RefCell<HashSet<DocKey>>,
+}
+
+/// A question about a document.
+pub type Ask<T> = Box<dyn Fn(&DocKey) -> T>;
+/// A question about a range of a document's operations, both bounds inclusive.
+pub type AskRange<T> = Box<dyn Fn(&DocKey, Seq, Seq) -> T>;
+
+/// Questions to the core's shard, and the one thing that a request can tell it.
+pub struct Live {
+    /// A document that is in memory.
+    pub published: Ask<Option<Published>>,
+    /// Visible operations `from..=to` of a document in memory, in shared slices: each a run of JSON
+    /// objects joined by commas.
+    pub history: AskRange<Vec<Bytes>>,
+    /// Sends a service-side signal (raw JSON content) to everyone in a document.
+    pub broadcast: Box<dyn Fn(DocKey, Bytes)>,
+    /// The service's counters as Prometheus text.
+    pub metrics: Box<dyn Fn() -> String>,
+    /// Whether this core takes new work: its store writes and it is not draining.
+    pub is_ready: Box<dyn Fn() -> bool>,
+}
+
+/// What [`CoreContext::new`] is made from.
+pub struct ContextConfig {
+    pub keyring: Arc<Keyring>,
+    pub placement: Placement,
+    pub public_url: Option<Box<str>>,
+    pub is_dev: bool,
+    /// Bytes of git objects kept in memory for cold loads.
+    pub cache_bytes: usize,
+}
+
+/// Enough for the cold loads of some hundred documents.
+pub const CACHE_BYTES_DEFAULT: usize = 64 << 20;
+
+impl CoreContext {
+    /// A context around the store and shard of one core. `random` must not be predictable.
+    #[must_use]
+    pub fn new(
+        config: ContextConfig,
+        store: Rc<Store>,
+        live: Live,
+        clock: Box<dyn Fn() -> Now>,
+        random: Box<dyn Fn() -> u128>,
+    ) -> Self {
+        Self {
+            keyring: config.keyring,
+            placement: config.placement,
+            store,
+            live,
+            public_url: config.public_url,
+            is_dev: config.is_dev,
+            clock,
+            random,
+            objects: RefCell::new(ObjectCache::new(config.cache_bytes)),
+            creating: RefCell::default(),
+        }
+    }
+
+    /// Seconds since the Unix epoch.
+    pub(super) fn now_unix_s(&self) -> i64 {
+        i64::try_from((self.clock)().unix_s()).unwrap_or(i64::MAX)
+    }
+}

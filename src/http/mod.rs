@@ -1,0 +1,163 @@
+//! REST for both wires: [`respond`] finds the route of a request and runs its handler.
+//!
+//! One resource a file. A handler checks the token, then asks the shard (what is in memory) or the
+//! store (what is not), and shapes the answer in the words of the request's wire. It decides
+//! nothing about documents. The shell takes a request to its document's core first; see
+//! [`document_of`].
+
+mod access;
+mod context;
+mod deltas;
+mod documents;
+mod failure;
+mod git;
+mod health;
+mod objects;
+mod place;
+mod reply;
+mod signals;
+mod url;
+
+pub use context::{Ask, AskRange, CACHE_BYTES_DEFAULT, ContextConfig, CoreContext, Live};
+pub use place::document_of;
+pub use reply::Response;
+
+use self::access::{Need, Wire};
+use self::failure::Failure;
+use self::reply::Reply;
+use levee_core::git::GitRequest;
+use levee_core::http_request::HttpRequest;
+use levee_core::wire::http::Method;
+use levee_core::wire::route::{Route, route};
+
+/// Answers a request, on the core of the document that [`document_of`] found. Never fails: what
+/// goes wrong is an answer too.
+pub async fn respond(core: &CoreContext, request: &HttpRequest) -> Response {
+    let route = route(request.method, &request.path);
+    let wire = Wire::of(request, &route);
+    let mut reply = match handle(core, request, wire, route).await {
+        Ok(reply) => reply,
+        Err(failure) => failure.reply(wire),
+    };
+    if matches!(request.method, Method::Get | Method::Head) && !reply.has("cache-control") {
+        reply = reply.with("cache-control", "no-store");
+    }
+    reply.into_response(request)
+}
+
+async fn handle(
+    core: &CoreContext,
+    request: &HttpRequest,
+    wire: Wire,
+    route: Route<'_>,
+) -> Result<Reply, Failure> {
+    match &route {
+        Route::Home => return Ok(health::home(core, request)),
+        Route::Metrics => return Ok(health::metrics(core)),
+        Route::Preflight => {
+            let preflight = request.preflight.as_ref().ok_or(Failure::NoRoute)?;
+            return Ok(Reply::preflight(&preflight.headers));
+        }
+        _ if !accepts_json(request) => return Err(Failure::NotAcceptable),
+        _ => {}
+    }
+    match route {
+        Route::Health | Route::Live => Ok(health::live()),
+        Route::Ready => Ok(health::ready(core)),
+        Route::CreateDocument { tenant, document } => {
+            documents::create(core, request, wire, &tenant, document.as_deref()).await
+        }
+        Route::Document { tenant, document } => {
+            documents::describe(core, request, wire, (&tenant, &document)).await
+        }
+        Route::Session { tenant, document } => {
+            documents::session(core, request, wire, (&tenant, &document)).await
+        }
+        Route::Deltas { tenant, document } => {
+            deltas::get(core, request, wire, (&tenant, &document)).await
+        }
+        Route::BroadcastSignal { tenant, document } => {
+            signals::broadcast(core, request, wire, (&tenant, &document))
+        }
+        // Deleting documents and revoking tokens come with administration.
+        Route::DeleteDocument { tenant, document } | Route::RevokeToken { tenant, document } => {
+            let named = (&*tenant, Some(&*document));
+            access::authorize(core, request, wire, named, Need::Write)?;
+            Err(Failure::NotImplemented)
+        }
+        Route::MethodNotAllowed { allow } => Err(Failure::MethodNotAllowed(allow)),
+        // The sockets' paths end here only when their handshake was no handshake.
+        Route::NotFound | Route::SocketIo { .. } | Route::Phoenix => Err(Failure::NoRoute),
+        Route::Home | Route::Metrics | Route::Preflight => Err(Failure::NoRoute), // see above
+        other => {
+            let (tenant, asked) = git_request(request, wire, other).ok_or(Failure::NoRoute)?;
+            git::answer(core, request, wire, &tenant, asked).await
+        }
+    }
+}
+
+/// The git request of a route, with its tenant.
+fn git_request(
+    request: &HttpRequest,
+    wire: Wire,
+    route: Route<'_>,
+) -> Option<(String, GitRequest)> {
+    let body = || request.body.clone();
+    let (tenant, asked) = match route {
+        Route::Versions { tenant } => (tenant, git::versions(request)),
+        Route::CreateBlob { tenant } => (tenant, GitRequest::CreateBlob { body: body() }),
+        Route::Blob { tenant, id } => (tenant, GitRequest::Blob { id: id.into() }),
+        Route::CreateTree { tenant } => (tenant, GitRequest::CreateTree { body: body() }),
+        Route::Tree { tenant, id } => (tenant, git::tree(request, wire, id.into())),
+        Route::CreateCommit { tenant } => (tenant, GitRequest::CreateCommit { body: body() }),
+        Route::Commit { tenant, id } => (tenant, GitRequest::Commit { id: id.into() }),
+        Route::Refs { tenant } => (tenant, GitRequest::Refs),
+        Route::CreateRef { tenant } => (tenant, GitRequest::CreateRef { body: body() }),
+        Route::Ref { tenant, name } => (tenant, GitRequest::Ref { name: name.into() }),
+        Route::UpdateRef { tenant, name } => (
+            tenant,
+            GitRequest::UpdateRef {
+                name: name.into(),
+                body: body(),
+            },
+        ),
+        Route::CreateSummary { tenant } => (tenant, GitRequest::UploadSummary { body: body() }),
+        Route::LatestSummary { tenant } => (
+            tenant,
+            GitRequest::Summary {
+                version: "latest".to_owned(),
+            },
+        ),
+        Route::Summary { tenant, id } => (tenant, GitRequest::Summary { version: id.into() }),
+        Route::Home
+        | Route::Health
+        | Route::Live
+        | Route::Ready
+        | Route::Metrics
+        | Route::SocketIo { .. }
+        | Route::Phoenix
+        | Route::Preflight
+        | Route::CreateDocument { .. }
+        | Route::Document { .. }
+        | Route::Session { .. }
+        | Route::DeleteDocument { .. }
+        | Route::RevokeToken { .. }
+        | Route::Deltas { .. }
+        | Route::BroadcastSignal { .. }
+        | Route::MethodNotAllowed { .. }
+        | Route::NotFound => return None,
+    };
+    Some((tenant.into(), asked))
+}
+
+fn accepts_json(request: &HttpRequest) -> bool {
+    request.accept.as_deref().is_none_or(|accept| {
+        let types = accept
+            .split(',')
+            .map(|range| range.split(';').next().unwrap_or("").trim());
+        accept.trim().is_empty()
+            || types
+                .into_iter()
+                .any(|t| matches!(t, "*/*" | "application/*" | "application/json"))
+    })
+}

@@ -1,0 +1,9 @@
+//! REST of both wires against a store in memory: every route, wire and failure.
+
+mod access;
+mod captures;
+mod deltas;
+mod documents;
+mod git;
+mod plain;
+mod world;
