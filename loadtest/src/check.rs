@@ -112,6 +112,7 @@ pub struct Document {
     base: u64,
     /// `None` is a hole: somebody has seen what follows, nobody yet the op itself.
     entries: VecDeque<Option<Entry>>,
+    is_trimmed: bool,
     minimum: u64,
     frames: VecDeque<Frame>,
     frames_base: u64,
@@ -257,10 +258,7 @@ impl Document {
         if self.entries.is_empty() && self.base == 0 {
             self.base = found;
         }
-        if found < self.base {
-            // Only a late joiner may start before what is kept; a laggard has overrun the log.
-            return Err(Violation::Unchecked(found));
-        }
+        self.extend_back_to(found)?;
         let digest = digest(op);
         self.extend_to(receiver, found)?;
         let index = (found - self.base) as usize;
@@ -275,6 +273,18 @@ impl Document {
         let delivery = self.accept(op, index + 1 == self.entries.len())?;
         self.entries[index] = Some(Entry { digest, delivery });
         Ok(delivery)
+    }
+
+    /// Makes room in the log before its base: whoever was read first need not have joined first.
+    fn extend_back_to(&mut self, found: u64) -> Result<(), Violation> {
+        if found < self.base && (self.is_trimmed || self.base - found > LOG_OPS as u64) {
+            return Err(Violation::Unchecked(found));
+        }
+        while found < self.base {
+            self.entries.push_front(None);
+            self.base -= 1;
+        }
+        Ok(())
     }
 
     /// Makes room in the log for `found`. Only the first op of a new receiver may leave a hole
@@ -356,6 +366,7 @@ impl Document {
                 break;
             }
             self.base += 1;
+            self.is_trimmed = true;
         }
     }
 
@@ -570,6 +581,20 @@ mod tests {
             found: 6,
         };
         assert_eq!(receive(&mut document, &mut new, &[op(6, "a", 2)]), Err(gap));
+    }
+
+    #[test]
+    fn whoever_is_read_first_need_not_have_joined_first() {
+        let mut document = document(2);
+        let (mut old, mut new) = (Receiver::default(), Receiver::default());
+        let system = |seq| op(seq, "a", 1).replace(r#""clientId":"a""#, r#""clientId":null"#);
+        assert_eq!(
+            receive(&mut document, &mut new, &[system(3), system(4)]),
+            Ok(2)
+        );
+        let all = [system(1), system(2), system(3), system(4), op(5, "a", 1)];
+        assert_eq!(receive(&mut document, &mut old, &all), Ok(5));
+        assert_eq!(receive(&mut document, &mut new, &all[4..]), Ok(1));
     }
 
     #[test]

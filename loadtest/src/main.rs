@@ -221,7 +221,7 @@ fn execute(command: Command) -> Result<bool, CliError> {
             batch,
         } => {
             sys::end_process_after(GRACE);
-            let result = capacity::measure(batch.clamp(1, 1024), cpu, stub_cpu)?;
+            let result = capacity::measure(capacity::FRAMES, batch.clamp(1, 1024), cpu, stub_cpu)?;
             print!("{result}");
             Ok(true)
         }

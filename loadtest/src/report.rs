@@ -118,8 +118,15 @@ impl Report {
     /// Whether other work on the machine took so much that latencies say little.
     #[must_use]
     pub fn is_disturbed(&self) -> bool {
-        let service = self.service_use.map_or(0.0, |used| used.waiting_percent);
-        service.max(self.generator_waiting_percent) > DISTURBED_PERCENT
+        // Threads of a service that has its processors to itself wait for each other: only what is
+        // missing to whole processors can have gone to others.
+        let lost =
+            |cpu: f64, waiting: f64| waiting.min((cpu / 100.0).ceil().max(1.0) * 100.0 - cpu);
+        let service = self
+            .service_use
+            .map_or(0.0, |used| lost(used.cpu_percent, used.waiting_percent));
+        let generator = lost(self.generator_cpu_percent, self.generator_waiting_percent);
+        service.max(generator) > DISTURBED_PERCENT
     }
 
     /// The worse 99th percentile of own echoes and others' receptions.
