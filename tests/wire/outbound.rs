@@ -28,8 +28,27 @@ const CLAIMS: &str = concat!(
 
 const CLIENT: &[u8] = br#"{"details":{"capabilities":{"interactive":true}},"mode":"write"}"#;
 
+/// Takes each line of the script: a name and an event.
+type Line<'a> = dyn FnMut(&str, ServerEvent<'_>) + 'a;
+
 /// Runs `with` on the whole script.
 fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
+    opening(&mut with);
+    connecting(&mut with);
+    working(&mut with);
+    refusing(&mut with);
+    presence(&mut with);
+    with("closed", ServerEvent::ChannelClosed);
+    with("failed", ServerEvent::ChannelFailed);
+    with("goodbye", ServerEvent::Goodbye);
+}
+
+/// A stored run: a join and an operation.
+fn run() -> String {
+    [JOIN_OP, OP].join(",")
+}
+
+fn opening(with: &mut Line<'_>) {
     with(
         "open",
         ServerEvent::Open {
@@ -62,6 +81,9 @@ fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
         "reply error",
         reply(false, br#"{"reason":"invalid_topic"}"#),
     );
+}
+
+fn connecting(with: &mut Line<'_>) {
     let client_id = ClientId::from_bits(0x1234_5678);
     let other = InitialClient {
         client_id: ClientId::from_bits(9),
@@ -75,7 +97,7 @@ fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
             ..other
         },
     ];
-    let messages = [JOIN_OP, OP].join(",");
+    let messages = run();
     let mut connected = Connected {
         client_id,
         mode: Mode::Write,
@@ -95,14 +117,10 @@ fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
     connected.signals_v2 = false;
     connected.summary = None;
     with("connected to read", ServerEvent::Connected(&connected));
-    let mut error = ConnectError {
-        code: 400,
-        message: "Invalid connection message".into(),
-        retry_after_ms: None,
-    };
-    with("refused", ServerEvent::ConnectError(&error));
-    (error.code, error.retry_after_ms) = (503, Some(2500));
-    with("refused for now", ServerEvent::ConnectError(&error));
+}
+
+fn working(with: &mut Line<'_>) {
+    let messages = run();
     with(
         "operations",
         ServerEvent::Ops {
@@ -129,6 +147,17 @@ fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
         extra: b"",
     };
     with("system signal", ServerEvent::Signal(&signal));
+}
+
+fn refusing(with: &mut Line<'_>) {
+    let mut error = ConnectError {
+        code: 400,
+        message: "Invalid connection message".into(),
+        retry_after_ms: None,
+    };
+    with("refused", ServerEvent::ConnectError(&error));
+    (error.code, error.retry_after_ms) = (503, Some(2500));
+    with("refused for now", ServerEvent::ConnectError(&error));
     let mut nack = NackOut {
         code: 400,
         kind: NackKind::BadRequest,
@@ -159,7 +188,10 @@ fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
             nack: &nack,
         },
     );
-    let mut presence = |name, event, payload| {
+}
+
+fn presence(with: &mut Line<'_>) {
+    let mut say = |name, event, payload| {
         with(
             name,
             ServerEvent::Presence {
@@ -169,24 +201,21 @@ fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
             },
         );
     };
-    presence(
+    say(
         "presence",
         PresenceEvent::State,
         br#"{"u":{"metas":[{"phx_ref":"1"}]}}"#,
     );
-    presence(
+    say(
         "presence change",
         PresenceEvent::Diff,
         br#"{"joins":{},"leaves":{}}"#,
     );
-    presence(
+    say(
         "presence refused",
         PresenceEvent::Error,
         br#"{"reason":"not_joined"}"#,
     );
-    with("closed", ServerEvent::ChannelClosed);
-    with("failed", ServerEvent::ChannelFailed);
-    with("goodbye", ServerEvent::Goodbye);
 }
 
 fn address(dialect: Dialect) -> Address<'static> {
