@@ -1,0 +1,17 @@
+# Builds `levee` and ships it alone, as a user without rights.
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked --bin levee
+
+FROM debian:bookworm-slim
+RUN useradd --system --home-dir /var/lib/levee --create-home levee
+COPY --from=build /src/target/release/levee /usr/local/bin/levee
+USER levee
+VOLUME /var/lib/levee
+EXPOSE 4000
+# io_uring is forbidden by the default seccomp profile of container engines: the service then starts on epoll and says
+# so. `docker run --security-opt seccomp=unconfined`, or a profile that allows the io_uring calls, gives it back.
+HEALTHCHECK --interval=10s --timeout=2s CMD ["levee", "health", "http://127.0.0.1:4000"]
+ENTRYPOINT ["levee"]
+CMD ["serve", "--listen", "0.0.0.0:4000", "--data", "/var/lib/levee"]
