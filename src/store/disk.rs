@@ -28,6 +28,8 @@ pub enum Fault {
     Sync,
     /// Writes, and new segments, find no space.
     Full,
+    /// The tree finds no space to take the log in.
+    Tree,
 }
 
 /// Switches of a faulty disk; shared with the test that sets them.
@@ -66,8 +68,10 @@ impl Disk {
         let Self::Faulty(faults) = self else {
             return None;
         };
-        match faults.hit(|fault| fault != Fault::Sync)? {
-            Fault::Write | Fault::Sync => Some((0, io::Error::other("planted write fault"))),
+        match faults.hit(|fault| !matches!(fault, Fault::Sync | Fault::Tree))? {
+            Fault::Write | Fault::Sync | Fault::Tree => {
+                Some((0, io::Error::other("planted write fault")))
+            }
             Fault::ShortWrite(bytes) => {
                 Some((bytes.min(length), io::Error::other("planted short write")))
             }
@@ -85,13 +89,21 @@ impl Disk {
 
     /// Whether room for a new segment can be had.
     pub(crate) fn check_space(&self) -> io::Result<()> {
-        match self {
-            Self::Real => Ok(()),
-            Self::Faulty(faults) => match faults.hit(|fault| fault == Fault::Full) {
-                Some(_) => Err(io::ErrorKind::StorageFull.into()),
-                None => Ok(()),
-            },
-        }
+        self.check(|fault| fault == Fault::Full)
+    }
+
+    /// Whether the tree can be written.
+    pub(crate) fn check_tree(&self) -> io::Result<()> {
+        self.check(|fault| fault == Fault::Tree)
+    }
+
+    fn check(&self, concerns: impl FnOnce(Fault) -> bool) -> io::Result<()> {
+        let Self::Faulty(faults) = self else {
+            return Ok(());
+        };
+        faults
+            .hit(concerns)
+            .map_or(Ok(()), |_| Err(io::ErrorKind::StorageFull.into()))
     }
 }
 

@@ -150,7 +150,7 @@ impl Log {
     }
 
     /// Commits what is waiting and ends the writer.
-    pub(crate) async fn close(self) {
+    pub(crate) async fn close(&self) {
         self.queue.close();
         let finished = self.finished.borrow_mut().take();
         if let Some(finished) = finished {
@@ -162,6 +162,8 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        // The storage thread may let go of the directory now, so nothing is acknowledged any more.
+        self.queue.refuse(StoreFault::Closed);
         self.queue.close();
     }
 }
@@ -223,7 +225,14 @@ impl Queue {
     }
 
     fn accept(&self) {
-        self.state.borrow_mut().refuse = None;
+        let mut state = self.state.borrow_mut();
+        if !state.closing {
+            state.refuse = None;
+        }
+    }
+
+    fn accepts(&self) -> Result<(), StoreFault> {
+        self.state.borrow().refuse.map_or(Ok(()), Err)
     }
 
     fn close(&self) {
@@ -319,7 +328,8 @@ struct Writer {
 impl Writer {
     async fn run(mut self) {
         while let Some(groups) = self.queue.next().await {
-            match self.commit(&groups).await {
+            let committed = self.commit(&groups).await;
+            match committed.and_then(|()| self.queue.accepts()) {
                 Ok(()) => self.acknowledge(groups),
                 Err(fault) => {
                     self.queue.refuse(fault);

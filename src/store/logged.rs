@@ -32,6 +32,13 @@ struct Partition {
     storage: Storage,
 }
 
+impl Drop for Partition {
+    fn drop(&mut self) {
+        // The log's writer has a handle, too, and lives until its runtime polls it again.
+        self.storage.abandon();
+    }
+}
+
 impl Logged {
     pub(crate) async fn open(
         dir: &Arc<DataDir>,
@@ -158,9 +165,9 @@ impl Logged {
 
     pub(crate) async fn close(self) -> Result<(), StoreFault> {
         let mut result = Ok(());
-        for Partition { log, storage } in self.partitions.into_values() {
-            log.close().await;
-            result = result.and(storage.close().await);
+        for partition in self.partitions.into_values() {
+            partition.log.close().await;
+            result = result.and(partition.storage.close().await);
         }
         result
     }

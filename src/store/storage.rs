@@ -52,6 +52,8 @@ enum Job {
     Close {
         done: oneshot::Sender<Result<(), StoreFault>>,
     },
+    /// End without a close, leaving everything as a crash would.
+    Abandon,
 }
 
 /// What the core and the thread both look at.
@@ -205,11 +207,16 @@ impl Storage {
         answer.await.unwrap_or(Err(StoreFault::Closed))
     }
 
+    /// Ends the thread of a store that is dropped.
+    pub(crate) fn abandon(&self) {
+        // It may have ended already.
+        let _ = self.send(Job::Abandon);
+    }
+
     /// Moves everything, syncs it and ends the thread.
-    pub(crate) async fn close(self) -> Result<(), StoreFault> {
+    pub(crate) async fn close(&self) -> Result<(), StoreFault> {
         let (done, closed) = oneshot::channel();
         self.send(Job::Close { done })?;
-        drop(self);
         closed.await.unwrap_or(Err(StoreFault::Closed))
     }
 }
@@ -329,9 +336,8 @@ impl Partition {
                         let _ = done.send(result);
                         return;
                     }
+                    Ok(Job::Abandon) | Err(_) => return,
                     Ok(job) => self.handle(job),
-                    // Dropped without a close: leave everything as a crash would.
-                    Err(_) => return,
                 },
                 recv(synced) -> ended => self.synced(ended.ok()),
                 default(wait) => {}
@@ -355,7 +361,7 @@ impl Partition {
             Job::Prepare { least_bytes, done } => self.segments.prepare(least_bytes, done),
             Job::Retire { id, end, broken } => self.segments.retire(id, end, broken),
             Job::Ask(job) => job(self),
-            Job::Close { .. } => unreachable!("taken out before"),
+            Job::Close { .. } | Job::Abandon => unreachable!("these end the loop"),
         }
     }
 
@@ -370,7 +376,8 @@ impl Partition {
             self.retry();
         }
         let due = self.move_at.is_some_and(|at| at <= now)
-            || self.recent.bytes() >= self.config.move_bytes;
+            || self.recent.bytes() >= self.config.move_bytes
+            || self.recent_bytes >= self.config.backlog_bytes_max / 2;
         if due && self.may_move() {
             self.move_recent(false);
         }
@@ -389,10 +396,12 @@ impl Partition {
             epoch: self.moved.epoch,
             clean,
         };
-        let applied = match &self.tree {
-            Some(tree) => tree.apply(&self.recent, &moved),
-            None => Err(StoreFault::DiskFailed),
-        };
+        let applied = self
+            .config
+            .disk
+            .check_tree()
+            .map_err(|error| disk_fault(&error));
+        let applied = applied.and_then(|()| self.tree()?.apply(&self.recent, &moved));
         if let Err(fault) = applied {
             return self.tree_failed(fault);
         }
@@ -475,6 +484,7 @@ impl Partition {
     fn probe(&self) -> io::Result<()> {
         static PROBE: [u8; 64 << 10] = [0x5a; 64 << 10];
         self.config.disk.check_space()?;
+        self.config.disk.check_tree()?;
         let path = self.path.join("probe");
         let mut file = fs::File::create(&path)?;
         let written = (0..16).try_for_each(|_| file.write_all(&PROBE));

@@ -1,1 +1,258 @@
 //! Disks that fail or are full.
+
+use crate::world::*;
+use bytes::Bytes;
+use levee::store::{Fault, Store, StoreConfig};
+use levee_core::ids::{DocKey, Seq};
+use levee_core::record::{OpRun, Record, StoreFault};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn one(doc: &DocKey, seq: u64, text: &'static str) -> Vec<Record> {
+    let ends = Arc::from([text.len() as u32]);
+    let run = OpRun {
+        first: Seq(seq),
+        ends,
+        bytes: Bytes::from_static(text.as_bytes()),
+    };
+    vec![Record::Ops(doc.clone(), run)]
+}
+
+async fn texts(store: &Store, doc: &DocKey) -> Vec<String> {
+    let runs = read_all(store, doc).await;
+    let ops = runs.iter().flat_map(|run| run.ops());
+    ops.map(|(_, op)| String::from_utf8(op.to_vec()).unwrap())
+        .collect()
+}
+
+/// Appends until it is accepted: a partition mends itself.
+async fn append_when_mended(store: &Store, doc: &DocKey, seq: u64, text: &'static str) {
+    while store
+        .append(partition(doc), one(doc, seq, text))
+        .await
+        .is_err()
+    {
+        monoio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[test]
+fn a_partition_refuses_reads_on_and_mends_itself() {
+    let faults_and_answers = [
+        (Fault::Sync, StoreFault::DiskFailed),
+        (Fault::Write, StoreFault::DiskFailed),
+        (Fault::ShortWrite(0), StoreFault::DiskFailed),
+        (Fault::ShortWrite(70), StoreFault::DiskFailed),
+        (Fault::Full, StoreFault::DiskFull),
+    ];
+    for kind in [Kind::Power, Kind::Thread] {
+        for (fault, answer) in faults_and_answers {
+            let dir = TempDir::new();
+            let (config, faults) = faulty(kind, dir.path());
+            let config = StoreConfig {
+                move_ms: 60_000,
+                ..config
+            };
+            kind.run(async {
+                let store = open(&config).await;
+                let doc = doc("faulty");
+                let stranger = neighbours(1).remove(0);
+                store
+                    .append(partition(&doc), one(&doc, 1, "kept"))
+                    .await
+                    .unwrap();
+                faults.set(fault, 0);
+                let lost = store.append(partition(&doc), one(&doc, 2, "lost")).await;
+                assert_eq!(lost, Err(answer), "{fault:?}");
+                assert_eq!(texts(&store, &doc).await, ["kept"], "reads go on");
+                if fault == Fault::Full {
+                    let again = store.append(partition(&doc), one(&doc, 2, "lost")).await;
+                    assert_eq!(again, Err(answer));
+                    assert!(
+                        store
+                            .stats()
+                            .iter()
+                            .any(|partition| partition.fault == Some(answer))
+                    );
+                }
+                faults.clear();
+                append_when_mended(&store, &doc, 2, "written in its place").await;
+                append_when_mended(&store, &stranger, 1, "a stranger").await;
+                let copy = dir.copy();
+                drop(store);
+                let store = open(&kind.config(copy.path())).await;
+                let found = texts(&store, &doc).await;
+                assert_eq!(found, ["kept", "written in its place"], "{fault:?}");
+                assert_eq!(texts(&store, &stranger).await, ["a stranger"]);
+                store.close().await.unwrap();
+            });
+        }
+    }
+}
+
+#[test]
+fn groups_behind_a_failed_one_fail_with_it() {
+    let dir = TempDir::new();
+    let (config, faults) = faulty(Kind::Power, dir.path());
+    Kind::Power.run(async {
+        let store = open(&config).await;
+        let doc = doc("behind");
+        faults.set(Fault::Sync, 0);
+        let first = store.append(partition(&doc), one(&doc, 1, "a"));
+        let second = store.append(partition(&doc), one(&doc, 2, "b"));
+        assert_eq!(first.await, Err(StoreFault::DiskFailed));
+        assert_eq!(second.await, Err(StoreFault::DiskFailed));
+        assert!(texts(&store, &doc).await.is_empty());
+        faults.clear();
+        append_when_mended(&store, &doc, 1, "c").await;
+        assert_eq!(texts(&store, &doc).await, ["c"]);
+        store.close().await.unwrap();
+        let store = open(&config).await;
+        assert_eq!(texts(&store, &doc).await, ["c"]);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_failed_sync_in_the_background_is_told_with_the_next_append() {
+    let dir = TempDir::new();
+    let (config, faults) = faulty(Kind::Process, dir.path());
+    let config = StoreConfig {
+        sync_ms: 1,
+        ..config
+    };
+    Kind::Process.run(async {
+        let store = open(&config).await;
+        let doc = doc("background");
+        faults.set(Fault::Sync, 0);
+        let mut seq = 1;
+        let fault = loop {
+            match store.append(partition(&doc), one(&doc, seq, "op")).await {
+                Ok(()) => seq += 1,
+                Err(fault) => break fault,
+            }
+            monoio::time::sleep(Duration::from_millis(2)).await;
+        };
+        assert_eq!(fault, StoreFault::DiskFailed);
+        faults.clear();
+        append_when_mended(&store, &doc, seq, "mended").await;
+        assert_eq!(texts(&store, &doc).await.len() as u64, seq);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_tree_without_space_is_opened_again_when_there_is_some() {
+    let dir = TempDir::new();
+    let (config, faults) = faulty(Kind::Power, dir.path());
+    let config = StoreConfig {
+        move_ms: 1,
+        ..config
+    };
+    Kind::Power.run(async {
+        let store = open(&config).await;
+        let doc = doc("tree");
+        let mut seq = 0;
+        for _ in 0..20 {
+            store
+                .append(partition(&doc), vec![ops(&doc, seq + 1, 10)])
+                .await
+                .unwrap();
+            seq += 10;
+        }
+        moved(&store).await;
+        faults.set(Fault::Tree, 0);
+        let fault = loop {
+            match store
+                .append(partition(&doc), vec![ops(&doc, seq + 1, 10)])
+                .await
+            {
+                Ok(()) => seq += 10,
+                Err(fault) => break fault,
+            }
+        };
+        assert_eq!(fault, StoreFault::DiskFull);
+        assert_eq!(last_of(&store, &doc).await, seq, "reads go on");
+        faults.clear();
+        while store
+            .append(partition(&doc), vec![ops(&doc, seq + 1, 10)])
+            .await
+            .is_err()
+        {
+            monoio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(last_of(&store, &doc).await, seq + 10);
+        store.close().await.unwrap();
+        let store = open(&config).await;
+        assert_eq!(last_of(&store, &doc).await, seq + 10);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_full_backlog_holds_appends_back_until_it_is_moved() {
+    for kind in ON_DISK {
+        let dir = TempDir::new();
+        let backlog_bytes_max = 10_000;
+        let config = StoreConfig {
+            backlog_bytes_max,
+            move_ms: 600_000,
+            ..kind.config(dir.path())
+        };
+        kind.run(async {
+            let store = open(&config).await;
+            let doc = doc("backlog");
+            for first in (1..5_000).step_by(50) {
+                store
+                    .append(partition(&doc), vec![ops(&doc, first, 50)])
+                    .await
+                    .unwrap();
+                let backlog = store
+                    .stats()
+                    .iter()
+                    .map(|one| one.backlog_bytes)
+                    .max()
+                    .unwrap();
+                assert!(backlog < 2 * backlog_bytes_max, "{backlog}");
+            }
+            assert_eq!(last_of(&store, &doc).await, 5_000);
+            store.close().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn segments_are_used_again() {
+    let dir = TempDir::new();
+    let config = StoreConfig {
+        move_ms: 1,
+        ..Kind::Power.config(dir.path())
+    };
+    Kind::Power.run(async {
+        let store = open(&config).await;
+        let docs = neighbours(3);
+        // Thirty times what a segment holds.
+        for round in 0..300 {
+            for doc in &docs {
+                store
+                    .append(partition(doc), vec![ops(doc, 1 + round * 30, 30)])
+                    .await
+                    .unwrap();
+            }
+        }
+        while store.stats().iter().any(|one| one.filled_segments > 0) {
+            monoio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let files = dir.segments().len();
+        assert!(files <= 10, "{files} files");
+        for doc in &docs {
+            assert_eq!(last_of(&store, doc).await, 9_000);
+        }
+        drop(store);
+        let store = open(&config).await;
+        for doc in &docs {
+            assert_eq!(last_of(&store, doc).await, 9_000);
+        }
+        store.close().await.unwrap();
+    });
+}
