@@ -7,7 +7,8 @@ use crate::dialect::Dialect;
 use crate::ids::DocKey;
 use crate::limits::{HEAD_BYTES_MAX, Limits};
 use crate::wire::http::{
-    self, Authorization, HttpFault, Method, Request, RequestReader, ResponseHead, pairs, restless,
+    self, Authorization, HttpFault, Method, Request, RequestReader, ResponseHead, pairs,
+    restless::{self, RestLessFault},
 };
 use crate::wire::json::Raw;
 use bytes::Bytes;
@@ -18,8 +19,9 @@ use std::net::IpAddr;
 /// Bytes that may wait behind a request under way. Clients of this service do not pipeline; a
 /// proxy that does sends small requests.
 pub const PIPELINED_BYTES_MAX: usize = 1 << 20;
-/// A body above this is not searched for Plug's `_method`, which only small forms use.
-const OVERRIDE_BODY_BYTES_MAX: usize = 64 << 10;
+/// A body above this is left as it came: it is not searched for Plug's `_method`, which only small
+/// forms use, and one in an envelope stays escaped. Decoding takes milliseconds a megabyte.
+const DECODED_BYTES_MAX: usize = 64 << 10;
 /// The reader's buffer is kept up to this size while its connection is quiet.
 const BUFFER_KEPT_BYTES: usize = 4096;
 
@@ -41,7 +43,7 @@ pub struct HttpRequest {
     /// `Access-Control-Request-Method` and `-Headers` of a CORS preflight.
     pub preflight: Option<Preflight>,
     /// JSON in nearly all requests; whatever its content type says.
-    pub body: Bytes,
+    pub body: Body,
     /// It came in a RestLess envelope, as official Fluid drivers send it.
     pub is_restless: bool,
     pub peer: IpAddr,
@@ -49,6 +51,44 @@ pub struct HttpRequest {
     pub keep_alive: bool,
     /// The document it is about, once the shell has found out where it belongs.
     pub document: Option<DocKey>,
+}
+
+/// A request's body. A large one out of an envelope is still escaped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// What came; if escaped, with the name of its form field in front.
+    bytes: Bytes,
+    is_escaped: bool,
+}
+
+impl Body {
+    /// The bytes that are meant. Takes time in proportion to a large body that is escaped, so ask
+    /// for them where nobody waits.
+    #[must_use]
+    pub fn decode(&self) -> Bytes {
+        if !self.is_escaped {
+            return self.bytes.clone();
+        }
+        let text = pairs(&self.bytes).next().map(|(_, text)| text.into_owned());
+        text.map_or_else(Bytes::new, Bytes::from)
+    }
+
+    /// Whether the body may have a member of this name: cheap, for bodies spelled as usual, with
+    /// letters that are not escaped.
+    fn may_have(&self, name: &str) -> bool {
+        let quote = if self.is_escaped { "%22" } else { "\"" };
+        let spelled = [quote, name, quote].concat();
+        memchr::memmem::find(&self.bytes, spelled.as_bytes()).is_some()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            is_escaped: false,
+        }
+    }
 }
 
 /// The `Authorization` header, kept.
@@ -67,7 +107,7 @@ pub struct Preflight {
 }
 
 impl HttpRequest {
-    fn new(request: &Request<'_>, body: Bytes, peer: IpAddr) -> Self {
+    fn new(request: &Request<'_>, body: Body, peer: IpAddr) -> Self {
         let headers = &request.headers;
         let own = |text: Option<&str>| text.map(Box::from);
         Self {
@@ -107,10 +147,12 @@ impl HttpRequest {
     /// the name is not parsed.
     #[must_use]
     pub fn text_in_body(&self, name: &str) -> Option<String> {
-        let body = &self.body[..];
-        let spelled = [b"\"", name.as_bytes(), b"\""].concat();
-        memchr::memmem::find(body, &spelled)?;
-        Some(Raw::parse(body).ok()?.field(name)?.as_str()?.into_owned())
+        if !self.body.may_have(name) {
+            return None;
+        }
+        let body = self.body.decode();
+        let text = Raw::parse(&body).ok()?.field(name)?.as_str()?;
+        Some(text.into_owned())
     }
 }
 
@@ -120,7 +162,7 @@ impl fmt::Debug for HttpRequest {
         let Self {
             method, path, body, ..
         } = self;
-        write!(f, "{} {path} ({} bytes)", method.as_str(), body.len())
+        write!(f, "{} {path} ({} bytes)", method.as_str(), body.bytes.len())
     }
 }
 
@@ -238,24 +280,56 @@ fn rest(request: &Request<'_>, body: &[u8], peer: IpAddr) -> Incoming {
     let is_envelope =
         request.method == Method::Post && restless::applies(request.headers.content_type);
     if !is_envelope {
-        let mut owned = HttpRequest::new(request, Bytes::copy_from_slice(body), peer);
+        let body = Bytes::copy_from_slice(body).into();
+        let mut owned = HttpRequest::new(request, body, peer);
         owned.method = overridden_method(&owned).unwrap_or(owned.method);
         return Incoming::Request(Box::new(owned));
     }
-    match restless::unwrap(body) {
-        Ok(inner) => {
+    let (envelope, large) = without_large_body(body);
+    let opened = restless::unwrap(&envelope);
+    match opened {
+        Ok(inner) if large.is_none() || inner.body.is_empty() => {
             let inside = inner.request(request);
-            let mut owned = HttpRequest::new(&inside, Bytes::new(), peer);
-            owned.body = inner.body.into_owned().into_bytes().into();
+            let body = match large {
+                Some(escaped) => escaped,
+                None => Bytes::copy_from_slice(inner.body.as_bytes()).into(),
+            };
+            let mut owned = HttpRequest::new(&inside, body, peer);
             owned.is_restless = true;
             Incoming::Request(Box::new(owned))
         }
-        Err(fault) => refuse(
-            request,
-            400,
-            &format!("{{\"code\":400,\"message\":\"{fault}\"}}"),
-        ),
+        Ok(_) => refuse_envelope(request, RestLessFault::Body),
+        Err(fault) => refuse_envelope(request, fault),
     }
+}
+
+fn refuse_envelope(request: &Request<'_>, fault: RestLessFault) -> Incoming {
+    let json = format!("{{\"code\":400,\"message\":\"{fault}\"}}");
+    refuse(request, 400, &json)
+}
+
+/// An envelope without its body field if that is large, and that field as it is.
+fn without_large_body(envelope: &[u8]) -> (Cow<'_, [u8]>, Option<Body>) {
+    if envelope.len() <= DECODED_BYTES_MAX {
+        return (Cow::Borrowed(envelope), None);
+    }
+    let name = b"body=";
+    let start = if envelope.starts_with(name) {
+        Some(0)
+    } else {
+        memchr::memmem::find(envelope, b"&body=").map(|at| at + 1)
+    };
+    let Some(start) = start else {
+        return (Cow::Borrowed(envelope), None);
+    };
+    let length = memchr::memchr(b'&', &envelope[start..]);
+    let end = length.map_or(envelope.len(), |length| start + length);
+    let body = Body {
+        bytes: Bytes::copy_from_slice(&envelope[start..end]),
+        is_escaped: true,
+    };
+    let rest = [&envelope[..start], &envelope[end..]].concat();
+    (Cow::Owned(rest), Some(body))
 }
 
 /// Plug's way to send PUT, PATCH and DELETE from a form: `_method` in the body or the query.
@@ -272,8 +346,8 @@ fn overridden_method(request: &HttpRequest) -> Option<Method> {
     if let Some(name) = request.query("_method") {
         return named(&name);
     }
-    let body = &request.body[..];
-    if body.len() > OVERRIDE_BODY_BYTES_MAX {
+    let body = &request.body.bytes[..];
+    if body.len() > DECODED_BYTES_MAX {
         return None;
     }
     if body.trim_ascii_start().first() != Some(&b'{') {
@@ -491,13 +565,48 @@ mod tests {
             opened.authorization,
             OwnedAuthorization::One("Basic a".into())
         );
-        assert_eq!(&opened.body[..], b"{\"sha\":1}");
+        assert_eq!(&opened.body.decode()[..], b"{\"sha\":1}");
         assert!(opened.is_restless && opened.keep_alive);
         let (status, body) = refusal(&post("/documents/t", RESTLESS, "method=FETCH"));
         assert_eq!(status, "400");
         assert_eq!(
             body,
             "{\"code\":400,\"message\":\"Invalid RestLess Method Property\"}"
+        );
+    }
+
+    #[test]
+    fn a_large_body_stays_escaped_until_it_is_wanted() {
+        let text = format!(
+            "{{\"summary\":\"{}\",\"id\":\"d\"}}",
+            "ü &=+%".repeat(20_000)
+        );
+        let escape = |byte: u8| match byte {
+            b'a'..=b'z' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        };
+        let escaped: String = text.bytes().map(escape).collect();
+        for form in [
+            format!("method=POST&header=Authorization%3A+Basic+a&body={escaped}"),
+            format!("body={escaped}&method=POST&header=Authorization%3A+Basic+a"),
+        ] {
+            let opened = request(&post("/documents/t", RESTLESS, &form));
+            assert!(opened.body.is_escaped);
+            assert_eq!(opened.method, Method::Post);
+            assert_eq!(
+                opened.authorization,
+                OwnedAuthorization::One("Basic a".into())
+            );
+            assert_eq!(&opened.body.decode()[..], text.as_bytes());
+            assert_eq!(opened.text_in_body("id").as_deref(), Some("d"));
+            assert_eq!(opened.text_in_body("di"), None);
+        }
+        let twice = format!("method=POST&body={escaped}&body=%7B%7D");
+        assert_eq!(refusal(&post("/documents/t", RESTLESS, &twice)).0, "400");
+        let none = format!("method=POST&padding={}", "x".repeat(DECODED_BYTES_MAX));
+        assert_eq!(
+            request(&post("/x", RESTLESS, &none)).body.decode(),
+            Bytes::new()
         );
     }
 
@@ -682,7 +791,9 @@ mod tests {
         assert_eq!(&response[..], b"HTTP/1.1 100 Continue\r\n\r\n");
         assert!(said(&mut reader).is_none());
         reader.push(b"ok").unwrap();
-        assert!(matches!(said(&mut reader), Some(Incoming::Request(r)) if &r.body[..] == b"ok"));
+        assert!(
+            matches!(said(&mut reader), Some(Incoming::Request(r)) if &r.body.decode()[..] == b"ok")
+        );
     }
 
     #[test]

@@ -55,8 +55,9 @@ struct Description<'a> {
 #[derive(Serialize)]
 struct Seq64(u64);
 
-/// What the answer to a create should hold besides the id.
+/// What a create asks for besides the document.
 struct Wishes {
+    id: Option<String>,
     session: bool,
     token: bool,
 }
@@ -84,9 +85,13 @@ pub(super) async fn create(
     let (body, time_unix_s) = (request.body.clone(), core.now_unix_s());
     let made = core
         .store
-        .run(&doc, move |_| make(&body, time_unix_s))
+        .run(&doc, move |_| make(&body.decode(), time_unix_s))
         .await?;
     let (new, wishes) = made?;
+    // An id spelled so strangely that it was overlooked when the document was placed.
+    if in_path.is_none() && wishes.id.is_some_and(|id| id != doc.document()) {
+        return Err(Failure::InvalidDocumentId);
+    }
     if new.version.is_none() && wire == Wire::Fluid {
         return Err(GitError::MissingField("summary").into());
     }
@@ -115,7 +120,9 @@ pub(super) async fn create(
 /// A body is parsed, hashed and shaped on a storage thread.
 fn make(body: &[u8], time_unix_s: i64) -> Result<(NewDocument, Wishes), GitError> {
     let request = CreateRequest::parse(body)?;
+    let id = request.id.as_deref().filter(|id| !id.is_empty());
     let wishes = Wishes {
+        id: id.map(str::to_owned),
         session: request.enable_discovery,
         token: request.generate_token,
     };

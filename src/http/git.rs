@@ -16,7 +16,7 @@ use levee_core::ids::DocKey;
 /// Objects never change, but only a document's own readers may see them: no shared cache.
 const IMMUTABLE: &str = "private, max-age=31536000, immutable";
 
-/// Answers a git request of this tenant.
+/// Answers a git request of this tenant. Its body is added where the objects are.
 pub(super) async fn answer(
     core: &CoreContext,
     request: &HttpRequest,
@@ -45,7 +45,7 @@ pub(super) async fn answer(
         document: claims.document().to_owned(),
         time_unix_s: core.now_unix_s(),
     };
-    let answer = objects::answer(core, &doc, job).await?;
+    let answer = objects::answer(core, &doc, job, request.body.clone()).await?;
     let reply = Reply::json(answer.status, answer.body);
     Ok(if answer.immutable {
         reply.with("cache-control", IMMUTABLE)

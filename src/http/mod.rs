@@ -102,7 +102,7 @@ fn git_request(
     wire: Wire,
     route: Route<'_>,
 ) -> Option<(String, GitRequest)> {
-    let body = || request.body.clone();
+    let body = bytes::Bytes::new;
     let (tenant, asked) = match route {
         Route::Versions { tenant } => (tenant, git::versions(request)),
         Route::CreateBlob { tenant } => (tenant, GitRequest::CreateBlob { body: body() }),

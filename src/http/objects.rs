@@ -4,6 +4,7 @@ use super::CoreContext;
 use super::failure::Failure;
 use levee_core::git::{GitAnswer, GitJob, GitRequest, Kind, tree_entries};
 use levee_core::git::{ObjectId, Objects, ObjectsUnavailable, StoredObject};
+use levee_core::http_request::Body;
 use levee_core::ids::DocKey;
 use levee_core::record::StoreFault;
 use std::cell::{Cell, RefCell};
@@ -136,7 +137,8 @@ impl Objects for Recording<'_> {
 pub(super) async fn answer(
     core: &CoreContext,
     doc: &DocKey,
-    job: GitJob,
+    mut job: GitJob,
+    body: Body,
 ) -> Result<GitAnswer, Failure> {
     if is_by_id(&job.request) {
         let bytes_left = Cell::new(ON_CORE_BYTES_MAX);
@@ -150,10 +152,11 @@ pub(super) async fn answer(
             return Ok(answer);
         }
     }
-    let (mut answer, seen) = core
-        .store
-        .run(doc, move |objects| run_recorded(&job, objects))
-        .await?;
+    let run = move |objects: &dyn Objects| {
+        set_body(&mut job.request, &body);
+        run_recorded(&job, objects)
+    };
+    let (mut answer, seen) = core.store.run(doc, run).await?;
     if answer.status == UNAVAILABLE {
         return Err(StoreFault::Busy.into());
     }
@@ -190,6 +193,25 @@ fn is_by_id(request: &GitRequest) -> bool {
         | GitRequest::UpdateRef { .. }
         | GitRequest::UploadSummary { .. }
         | GitRequest::Summary { .. } => false,
+    }
+}
+
+/// Gives a request its body, which only now is decoded: a large one takes its time.
+fn set_body(request: &mut GitRequest, sent: &Body) {
+    match request {
+        GitRequest::CreateBlob { body }
+        | GitRequest::CreateTree { body }
+        | GitRequest::CreateCommit { body }
+        | GitRequest::CreateRef { body }
+        | GitRequest::UpdateRef { body, .. }
+        | GitRequest::UploadSummary { body } => *body = sent.decode(),
+        GitRequest::Blob { .. }
+        | GitRequest::Tree { .. }
+        | GitRequest::Commit { .. }
+        | GitRequest::Commits { .. }
+        | GitRequest::Refs
+        | GitRequest::Ref { .. }
+        | GitRequest::Summary { .. } => {}
     }
 }
 

@@ -20,7 +20,8 @@ pub(super) fn broadcast(
     (tenant, document): (&str, &str),
 ) -> Result<Reply, Failure> {
     authorize(core, request, wire, (tenant, Some(document)), Need::Write)?;
-    let body = Raw::parse(&request.body).map_err(|_| Failure::BadRequest)?;
+    let body = request.body.decode();
+    let body = Raw::parse(&body).map_err(|_| Failure::BadRequest)?;
     let content = body
         .field("signalContent")
         .filter(|content| content.kind() == Kind::Object);

@@ -3,6 +3,7 @@
 mod access;
 mod captures;
 mod deltas;
+mod disk;
 mod documents;
 mod git;
 mod plain;

@@ -20,6 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+pub(crate) const PARTITIONS: u16 = 2;
 pub(crate) const NOW_S: u64 = 1_795_377_000;
 pub(crate) const ALL: &[&str] = &["doc:read", "doc:write", "summary:write"];
 
@@ -93,13 +94,17 @@ impl World {
     }
 
     pub(crate) fn with(public_url: Option<&str>) -> Self {
+        Self::on(Store::memory(), public_url)
+    }
+
+    pub(crate) fn on(store: Store, public_url: Option<&str>) -> Self {
         let shared = Rc::new(Shared {
             is_ready: Cell::new(true),
             ..Shared::default()
         });
         let config = ContextConfig {
             keyring: Arc::new(keyring()),
-            placement: Placement::new(8, 1),
+            placement: Placement::new(PARTITIONS, 1),
             public_url: public_url.map(Box::from),
             is_dev: true,
             cache_bytes: 1 << 20,
@@ -111,7 +116,7 @@ impl World {
         let numbers = shared.clone();
         let core = CoreContext::new(
             config,
-            Rc::new(Store::memory()),
+            Rc::new(store),
             live(&shared),
             Box::new(clock),
             Box::new(move || numbers.random.replace(numbers.random.get() + 1)),
@@ -140,6 +145,10 @@ impl World {
     }
 
     pub(crate) fn call(&self, call: &Call) -> Answer {
+        done(self.ask(call))
+    }
+
+    pub(crate) async fn ask(&self, call: &Call) -> Answer {
         let mut reader = HttpReader::default();
         reader.push(&call.bytes()).unwrap();
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -147,7 +156,7 @@ impl World {
         let bytes = match incoming.expect("a whole request") {
             Incoming::Request(mut request) => {
                 document_of(&mut request, || (self.core.random)());
-                done(respond(&self.core, &request)).bytes
+                respond(&self.core, &request).await.bytes
             }
             Incoming::Answer { response, .. } => response,
             Incoming::Upgrade(_) => panic!("no request"),
@@ -157,14 +166,7 @@ impl World {
 
     /// Creates a document with one blob, on Fluid's wire.
     pub(crate) fn create(&self, tenant: &str, document: &str) -> DocKey {
-        let body = json!({
-            "id": document,
-            "summary": { "type": 1, "tree": { "hello": { "type": 2, "content": "world" } } },
-            "sequenceNumber": 0,
-            "values": [["code", { "key": "code", "value": 1 }]],
-        });
-        let call = Call::post(&format!("/documents/{tenant}"), &body);
-        let answer = self.call(&call.basic(&token(tenant, document, ALL)));
+        let answer = self.call(&create(tenant, document));
         assert_eq!(answer.status, 201, "{}", answer.body);
         DocKey::new(tenant, document)
     }
@@ -174,6 +176,18 @@ impl World {
         let id = ClientId::from_bits(self.shared.random.get());
         id.as_str().to_owned()
     }
+}
+
+/// Asks for a document with one blob, on Fluid's wire.
+pub(crate) fn create(tenant: &str, document: &str) -> Call {
+    let body = json!({
+        "id": document,
+        "summary": { "type": 1, "tree": { "hello": { "type": 2, "content": "world" } } },
+        "sequenceNumber": 0,
+        "values": [["code", { "key": "code", "value": 1 }]],
+    });
+    let call = Call::post(&format!("/documents/{tenant}"), &body);
+    call.basic(&token(tenant, document, ALL))
 }
 
 fn live(shared: &Rc<Shared>) -> Live {
@@ -291,8 +305,18 @@ impl Call {
     }
 }
 
+/// As browsers escape a form.
 fn escape(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// Standard base64, with padding.
