@@ -177,8 +177,9 @@ fn documents_and_their_sessions() {
     world.store_ops(&doc, 1, &["{}", "{}"]);
     let reader = token("fluid", "d", &["doc:read"]);
     let describe = Call::get("/documents/fluid/d").bearer(&reader);
-    let description = |seq: u64| json!({ "id": "d", "documentId": "d", "tenantId": "fluid", "sequenceNumber": seq });
-    assert_eq!(world.call(&describe).json(), description(2));
+    let mut description = json!({ "id": "d", "documentId": "d", "tenantId": "fluid" });
+    description["sequenceNumber"] = json!(2);
+    assert_eq!(world.call(&describe).json(), description);
     let path = Call::get("/documents/fluid/session/d");
     let (fluid, levee) = (path.clone().basic(&reader).restless(), path.bearer(&reader));
     let expected = json!({
@@ -193,7 +194,7 @@ fn documents_and_their_sessions() {
         ..InMemory::default()
     };
     world.shared.in_memory.borrow_mut().insert(doc, in_memory);
-    assert_eq!(world.call(&describe).json(), description(1));
+    assert_eq!(world.call(&describe).json()["sequenceNumber"], 1);
     assert_eq!(world.call(&fluid).json()["isSessionActive"], true);
     let session = world.call(&levee).json();
     assert_eq!(session["isSessionAlive"], true);
