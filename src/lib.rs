@@ -13,5 +13,9 @@ pub mod store;
 pub mod http;
 
 pub mod git_export;
+pub mod http;
+pub mod observe;
+pub mod server;
 
+pub mod boot;
 pub mod cli;

@@ -1,8 +1,10 @@
 //! The command line: one flag per option of the table, five commands, documented exit codes.
 
+use crate::boot::{self, Ended};
 use crate::config::options::{self, Spec};
 use crate::config::value::Kind;
 use crate::config::{Config, ConfigError, Inputs, document};
+use crate::observe;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -42,9 +44,18 @@ pub fn main() -> ExitCode {
 }
 
 fn serve(args: &ArgMatches) -> u8 {
-    match Config::load(&inputs(args)) {
-        Ok((_config, _)) => EXIT_FAILED,
-        Err(error) => refuse(&error),
+    let config = match Config::load(&inputs(args)) {
+        Ok((config, _)) => config,
+        Err(error) => return refuse(&error),
+    };
+    observe::start_log(config.log);
+    match boot::serve(&config) {
+        Ok(Ended::Settled) => EXIT_OK,
+        Ok(Ended::Interrupted) => EXIT_INTERRUPTED,
+        Err(error) => {
+            eprintln!("levee: {error}");
+            EXIT_FAILED
+        }
     }
 }
 

@@ -174,7 +174,7 @@ impl Settings {
     #[must_use]
     pub fn text(&self, key: Key) -> &str {
         let found = self.values.iter().find(|(spec, ..)| spec.key == key);
-        found.map_or(options::find(key).default, |(_, text, _)| text)
+        found.map_or_else(|| options::find(key).default, |(_, text, _)| text)
     }
 
     /// A numeric option in its unit.

@@ -65,7 +65,7 @@ impl Kind {
             Self::Count { min, max } | Self::Bytes { min, max } | Self::Millis { min, max } => {
                 let number = self
                     .number(text)
-                    .ok_or(ValueFault::NotANumber(self.suffix_hint()))?;
+                    .ok_or_else(|| ValueFault::NotANumber(self.suffix_hint()))?;
                 if (min..=max).contains(&number) {
                     Ok(())
                 } else {

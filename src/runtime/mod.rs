@@ -1,11 +1,14 @@
 //! The chosen runtime's names, and nothing of its own: one loop per thread on `io_uring`, or on
 //! epoll where the ring cannot be made. Another runtime would be another file with these names.
 
+mod clock;
 mod monoio;
 
 pub use self::monoio::{
     Accepted, DriverKind, Listener, Loop, Reader, Writer, join, pin_to_cpu, register, sleep, spawn,
+    timeout,
 };
+pub use clock::Clock;
 
 /// CPUs this process may run on, ascending.
 #[must_use]
@@ -21,6 +24,15 @@ pub fn allowed_cpus() -> Vec<usize> {
     (0..libc::CPU_SETSIZE as usize)
         .filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) })
         .collect()
+}
+
+/// 128 bits that nobody can predict; `None` only where the kernel has no random numbers.
+#[must_use]
+pub fn random() -> Option<u128> {
+    let mut bits = [0; 16];
+    // SAFETY: pointer and length describe `bits`, which outlives the call.
+    let count = unsafe { libc::getrandom(bits.as_mut_ptr().cast(), bits.len(), 0) };
+    (count == bits.len() as isize).then(|| u128::from_ne_bytes(bits))
 }
 
 #[cfg(test)]

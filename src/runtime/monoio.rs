@@ -8,9 +8,9 @@ use monoio::{FusionRuntime, IoUringDriver, LegacyDriver, RuntimeBuilder};
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-pub use monoio::time::sleep;
+pub use monoio::time::{sleep, timeout};
 
 /// What carries a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,17 +167,20 @@ pub fn register(socket: OwnedFd) -> io::Result<(Reader, Writer)> {
     Ok((Reader { half, fd }, Writer(writer)))
 }
 
-/// Takes a socket out of this thread's loop again, open. No wait or write may be under way.
+/// Takes a socket out of this thread's loop again, open. No write may be under way.
 ///
 /// # Errors
-/// When the halves are of two sockets, which is a mistake of the caller.
+/// When the process has no descriptor left for the moment of the change; the socket is closed.
 pub fn join(reader: Reader, writer: Writer) -> io::Result<OwnedFd> {
     let stream = reader
         .half
         .reunite(writer.0)
         .map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: the stream gives up the descriptor here; nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(stream.into_raw_fd()) })
+    // A wait that was dropped may still be on its way through the ring and holds the old
+    // descriptor, so the socket leaves under a new one.
+    // SAFETY: the stream keeps its descriptor open until the end of this function.
+    let socket = unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) };
+    socket.try_clone_to_owned()
 }
 
 impl Reader {
@@ -203,6 +206,12 @@ impl Reader {
         // SAFETY: pointer and length describe `buffer`, which outlives the call.
         let count = unsafe { libc::recv(self.fd, start, buffer.len(), libc::MSG_DONTWAIT) };
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Ends both directions at once; a write under way fails.
+    pub fn shut(&self) {
+        // SAFETY: a plain system call on a descriptor that this half keeps open.
+        unsafe { libc::shutdown(self.fd, libc::SHUT_RDWR) };
     }
 }
 

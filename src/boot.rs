@@ -1,0 +1,360 @@
+//! From a configuration to a running service and back: sockets, data, one pinned thread per core,
+//! the signals, and the order of the end.
+
+mod banner;
+mod core_thread;
+
+use crate::config::{Config, Durability};
+use crate::runtime::{Clock, DriverKind, allowed_cpus};
+use crate::server::control::{Control, Phase};
+use crate::server::listener::{Bound, ListenError, bind};
+use crate::server::mailbox::mesh;
+use crate::store::{DataDir, OpenError, StoreConfig};
+use core_thread::{CoreThread, Ready};
+use levee_core::auth::{Keyring, KeyringFault, Tenant, TenantKeys};
+use levee_core::ids::ShardId;
+use levee_core::placement::Placement;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Why the service did not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Data(#[from] OpenError),
+    #[error("a tenant cannot be used: {0}")]
+    Tenant(#[from] KeyringFault),
+    #[error("cannot watch for signals: {0}")]
+    Signals(io::Error),
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    #[error("core {core}: cannot run on CPU {cpu}: {source}")]
+    Pin {
+        core: u16,
+        cpu: usize,
+        source: io::Error,
+    },
+    #[error("core {core}: cannot start a loop: {source}")]
+    Loop { core: u16, source: io::Error },
+    #[error("core {core}: cannot watch a listening socket: {source}")]
+    Watch { core: u16, source: io::Error },
+    #[error("the kernel gives no random numbers")]
+    NoRandom,
+    #[error("core {0} ended unexpectedly")]
+    CoreEnded(u16),
+}
+
+/// How a service ended that had started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Drained, or cut at the deadline, with everything written.
+    Settled,
+    /// By a second interrupt.
+    Interrupted,
+}
+
+/// How often the main thread looks at signals and cores.
+const WATCH: Duration = Duration::from_millis(50);
+/// A core that has not ticked for so long is reported.
+const STALLED_MS: u64 = 5_000;
+/// How long the cores may take to close their stores.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Signals that end the service.
+struct Signals {
+    term: Arc<AtomicBool>,
+    int: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn watch() -> Result<Self, BootError> {
+        let flag = |signal| -> Result<_, BootError> {
+            let flag = Arc::new(AtomicBool::new(false));
+            signal_hook::flag::register(signal, flag.clone()).map_err(BootError::Signals)?;
+            Ok(flag)
+        };
+        let (term, int) = (signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT);
+        Ok(Self {
+            term: flag(term)?,
+            int: flag(int)?,
+        })
+    }
+
+    /// Whether an interrupt came since the last call.
+    fn interrupted(&self) -> bool {
+        self.int.swap(false, Ordering::Relaxed)
+    }
+
+    fn asked_to_end(&self) -> bool {
+        self.interrupted() || self.term.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs the service until it is told to end.
+///
+/// # Errors
+/// When it cannot start, or a core ends by itself.
+pub fn serve(config: &Config) -> Result<Ended, BootError> {
+    let signals = Signals::watch()?;
+    raise_descriptor_limit();
+    let clock = Clock::start();
+    let cores = config.cores;
+    let keyring = Arc::new(keyring(config)?);
+    let data = match config.durability {
+        Durability::Memory => None,
+        Durability::Power | Durability::Process => {
+            Some(Arc::new(DataDir::open(&store_config(config, true))?))
+        }
+    };
+    let partitions = data
+        .as_ref()
+        .map_or(config.partitions, |data| data.partitions());
+    let placement = Placement::new(partitions, cores);
+    let bound = config
+        .listen
+        .iter()
+        .map(|address| bind(*address, cores))
+        .collect::<Result<Vec<_>, _>>()?;
+    let addresses: Vec<_> = bound.iter().map(|bound| bound.address).collect();
+    let cpus = cpus(config);
+    let spread_ms = u64::try_from(config.drain_spread.as_millis()).unwrap_or(u64::MAX);
+    let control = Arc::new(Control::new(cores, spread_ms));
+
+    let (report, reports) = mpsc::channel();
+    let mut threads = Vec::new();
+    let parts = mesh(cores)
+        .into_iter()
+        .zip(per_core(bound, cores))
+        .zip(&cpus);
+    for (number, (((inbox, outboxes), sockets), &cpu)) in (0..cores).zip(parts) {
+        let thread = CoreThread {
+            id: ShardId(number),
+            cpu,
+            config: config.clone(),
+            placement,
+            keyring: keyring.clone(),
+            data: data.clone(),
+            control: control.clone(),
+            clock,
+            sockets,
+            inbox,
+            outboxes,
+            report: report.clone(),
+        };
+        let builder = std::thread::Builder::new().name(format!("levee-{number}"));
+        threads.push(
+            builder
+                .spawn(move || thread.run())
+                .map_err(BootError::Thread)?,
+        );
+    }
+    drop((report, data));
+    let service = Service {
+        control,
+        threads,
+        clock,
+    };
+    let driver = match service.wait_until_ready(&reports) {
+        Ok(driver) => driver,
+        Err(error) => {
+            service.stop();
+            return Err(error);
+        }
+    };
+    banner::print(config, &addresses, &cpus, partitions, driver);
+    service.watch(&signals, config.drain_deadline)
+}
+
+/// The running cores, as the main thread sees them.
+struct Service {
+    control: Arc<Control>,
+    threads: Vec<JoinHandle<()>>,
+    clock: Clock,
+}
+
+impl Service {
+    /// Waits until every core serves; the least of the drivers they run on.
+    fn wait_until_ready(
+        &self,
+        reports: &mpsc::Receiver<Result<Ready, BootError>>,
+    ) -> Result<DriverKind, BootError> {
+        let mut driver = None;
+        for core in 0..self.threads.len() {
+            let ready = reports
+                .recv()
+                .map_err(|_| BootError::CoreEnded(core as u16))??;
+            core_thread::log_report(&ready);
+            if driver.is_none() || ready.driver == DriverKind::Epoll {
+                driver = Some(ready.driver);
+            }
+        }
+        driver.ok_or(BootError::CoreEnded(0))
+    }
+
+    /// Serves until a signal, then drains.
+    fn watch(self, signals: &Signals, deadline: Duration) -> Result<Ended, BootError> {
+        let mut stalled = vec![false; self.threads.len()];
+        while !signals.asked_to_end() {
+            std::thread::sleep(WATCH);
+            self.report_stalls(&mut stalled);
+            if let Some(core) = self.threads.iter().position(JoinHandle::is_finished) {
+                self.stop();
+                return Err(BootError::CoreEnded(core as u16));
+            }
+        }
+        tracing::info!("draining");
+        self.control.advance(Phase::Drain);
+        let started = Instant::now();
+        while !self.control.is_settled() && started.elapsed() < deadline {
+            if signals.interrupted() {
+                return Ok(Ended::Interrupted);
+            }
+            std::thread::sleep(WATCH);
+        }
+        if !self.control.is_settled() {
+            tracing::warn!("the drain's deadline has passed; open sockets are cut");
+        }
+        if self.stop() {
+            Ok(Ended::Settled)
+        } else {
+            Ok(Ended::Interrupted)
+        }
+    }
+
+    /// Has the cores close their stores and return; false when they do not in time.
+    fn stop(&self) -> bool {
+        self.control.advance(Phase::Stop);
+        let started = Instant::now();
+        while !self.threads.iter().all(JoinHandle::is_finished) {
+            if started.elapsed() > CLOSE_DEADLINE {
+                tracing::error!("a core did not end in time");
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        tracing::info!("stopped");
+        true
+    }
+
+    fn report_stalls(&self, stalled: &mut [bool]) {
+        let now_ms = self.clock.mono_ms();
+        for ((core, beat_ms), was_stalled) in self.control.beats().enumerate().zip(stalled) {
+            let silent_ms = now_ms.saturating_sub(beat_ms);
+            let is_stalled = silent_ms > STALLED_MS;
+            if is_stalled && !*was_stalled {
+                tracing::error!(core, silent_ms, "a core is stalled");
+            } else if !is_stalled && *was_stalled {
+                tracing::warn!(core, "a core that was stalled goes on");
+            }
+            *was_stalled = is_stalled;
+        }
+    }
+}
+
+fn keyring(config: &Config) -> Result<Keyring, KeyringFault> {
+    let tenants = config.tenants.iter().map(|tenant| {
+        let keys = match tenant.unverified {
+            true => TenantKeys::Unverified,
+            false => TenantKeys::new(
+                tenant.key.expose(),
+                tenant.key2.as_ref().map(crate::config::Secret::expose),
+            )?,
+        };
+        Ok(Tenant {
+            id: tenant.id.clone(),
+            name: tenant.name.clone(),
+            keys,
+        })
+    });
+    Ok(Keyring::new(tenants.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn store_config(config: &Config, ring: bool) -> StoreConfig {
+    StoreConfig {
+        dir: config.data.clone(),
+        durability: match config.durability {
+            Durability::Power => crate::store::Durability::Power,
+            Durability::Process => crate::store::Durability::Process,
+            Durability::Memory => crate::store::Durability::Memory,
+        },
+        partitions: config.partitions,
+        ring,
+        accept_damage: config.accept_damage,
+        ..StoreConfig::default()
+    }
+}
+
+/// The CPU of each core. With more cores than CPUs, or only as many CPUs as were named, several
+/// share one.
+fn cpus(config: &Config) -> Vec<usize> {
+    let pool = if config.cpus.is_empty() {
+        allowed_cpus()
+    } else {
+        config.cpus.clone()
+    };
+    pool.into_iter()
+        .cycle()
+        .take(usize::from(config.cores))
+        .collect()
+}
+
+/// Regroups the listening sockets: for each core, one of every address.
+fn per_core(bound: Vec<Bound>, cores: u16) -> Vec<Vec<std::net::TcpListener>> {
+    let mut grouped: Vec<Vec<_>> = (0..cores)
+        .map(|_| Vec::with_capacity(bound.len()))
+        .collect();
+    for bound in bound {
+        for (group, socket) in grouped.iter_mut().zip(bound.sockets) {
+            group.push(socket);
+        }
+    }
+    grouped
+}
+
+/// Every socket is a descriptor: take as many as the hard limit allows.
+fn raise_descriptor_limit() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` outlives both calls; the calls have no other effect on memory.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Inputs;
+
+    #[test]
+    fn cores_get_cpus_in_turn_and_one_socket_of_each_address() {
+        let flags = [
+            ("cpus", "0,2"),
+            ("cores", "3"),
+            ("listen", "127.0.0.1:0,127.0.0.1:0"),
+        ];
+        let flags = flags.into_iter().map(|(k, v)| (k, v.to_owned())).collect();
+        let inputs = Inputs {
+            flags,
+            dev: true,
+            ..Inputs::default()
+        };
+        let (config, _) = Config::load(&inputs).unwrap();
+        assert_eq!(cpus(&config), [0, 2, 0]);
+        let bound: Vec<_> = config.listen.iter().map(|a| bind(*a, 3).unwrap()).collect();
+        let grouped = per_core(bound, 3);
+        assert_eq!(grouped.len(), 3);
+        assert!(grouped.iter().all(|sockets| sockets.len() == 2));
+        assert_eq!(keyring(&config).unwrap().tenants().count(), 3);
+    }
+}

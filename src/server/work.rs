@@ -1,0 +1,175 @@
+//! Work beside the shard: the store and REST. Each piece comes back as one event.
+
+use super::flag::caught;
+use super::mailbox::Letter;
+use super::shard_loop::Core;
+use crate::http::{self, Response};
+use crate::runtime::spawn;
+use bytes::Bytes;
+use levee_core::event::{Event, SummaryOutcome};
+use levee_core::git::SummaryVerdict;
+use levee_core::http_request::HttpRequest;
+use levee_core::ids::{BatchId, ConnId, DocKey, PartitionId, Seq, ShardId};
+use levee_core::record::{Record, StoreFault};
+use levee_core::summary::SummaryJob;
+use std::cell::Cell;
+use std::future::Future;
+use std::rc::Rc;
+
+/// What a request gets whose handler panicked.
+fn broken() -> Response {
+    const BYTES: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\n\
+        access-control-allow-origin: *\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    Response {
+        bytes: Bytes::from_static(BYTES),
+        close: true,
+    }
+}
+
+/// How many pieces of work are under way.
+#[derive(Default)]
+pub(super) struct Work(Cell<usize>);
+
+impl Work {
+    #[must_use]
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.get() == 0
+    }
+}
+
+impl Core {
+    /// Starts a piece of work. When it panics, `otherwise` is what comes of it.
+    fn begin<T: 'static>(
+        self: &Rc<Self>,
+        what: &'static str,
+        job: impl Future<Output = T> + 'static,
+        otherwise: T,
+        done: impl FnOnce(&Rc<Self>, T) + 'static,
+    ) {
+        let core = self.clone();
+        core.work.0.set(core.work.0.get() + 1);
+        spawn(async move {
+            let result = caught(job).await.unwrap_or_else(|| {
+                core.panicked(what);
+                otherwise
+            });
+            core.work.0.set(core.work.0.get() - 1);
+            done(&core, result);
+        });
+    }
+
+    pub(super) fn append(
+        self: &Rc<Self>,
+        partition: PartitionId,
+        batch: BatchId,
+        records: Vec<Record>,
+    ) {
+        // The order of groups is that of these calls, not of the tasks.
+        let appending = self.store.append(partition, records);
+        self.begin(
+            "append",
+            appending,
+            Err(StoreFault::DiskFailed),
+            move |core, result| {
+                core.handle(Event::Persisted {
+                    partition,
+                    batch,
+                    result,
+                });
+            },
+        );
+    }
+
+    pub(super) fn load(self: &Rc<Self>, doc: DocKey) {
+        let (store, key) = (self.store.clone(), doc.clone());
+        let loading = async move { store.load(&key).await.map(|image| image.map(Box::new)) };
+        self.begin(
+            "load",
+            loading,
+            Err(StoreFault::Damaged),
+            move |core, image| {
+                core.handle(Event::Loaded { doc, image });
+            },
+        );
+    }
+
+    pub(super) fn summarize(self: &Rc<Self>, doc: DocKey, seq: Seq, job: Box<SummaryJob>) {
+        let (store, key) = (self.store.clone(), doc.clone());
+        let deciding = async move {
+            let verdict = store.run(&key, move |objects| job.run(objects)).await?;
+            let verdict = verdict.map_err(|_| StoreFault::Damaged)?;
+            let outcome = SummaryOutcome::from(&verdict);
+            if let SummaryVerdict::Ack { new_objects, .. } = verdict {
+                store.put_objects(&key, new_objects).await?;
+            }
+            Ok(outcome)
+        };
+        self.begin(
+            "summary",
+            deciding,
+            Err(StoreFault::Damaged),
+            move |core, verdict| {
+                core.handle(Event::Summarized { doc, seq, verdict });
+            },
+        );
+    }
+
+    /// A request of a socket of this core: answered here, or where its document is.
+    pub(super) fn request(self: &Rc<Self>, conn: ConnId, mut request: Box<HttpRequest>) {
+        let document = http::document_of(&mut request, &self.context.random);
+        match document.map(|doc| self.context.placement.shard(&doc)) {
+            Some(home) if home != self.id => self.post(home, Letter::Request { conn, request }),
+            Some(_) | None => self.answer(request, move |core, response| {
+                core.responded(conn, response);
+            }),
+        }
+    }
+
+    /// A request of a socket of another core.
+    pub(super) fn foreign_request(
+        self: &Rc<Self>,
+        from: ShardId,
+        conn: ConnId,
+        request: Box<HttpRequest>,
+    ) {
+        self.answer(
+            request,
+            move |core,
+                  Response {
+                      bytes: response,
+                      close,
+                  }| {
+                core.post(
+                    from,
+                    Letter::Response {
+                        conn,
+                        response,
+                        close,
+                    },
+                );
+            },
+        );
+    }
+
+    pub(super) fn responded(self: &Rc<Self>, conn: ConnId, response: Response) {
+        let Response {
+            bytes: response,
+            close,
+        } = response;
+        self.handle(Event::Responded {
+            conn,
+            response,
+            close,
+        });
+    }
+
+    fn answer(
+        self: &Rc<Self>,
+        request: Box<HttpRequest>,
+        done: impl FnOnce(&Rc<Self>, Response) + 'static,
+    ) {
+        let core = self.clone();
+        let answering = async move { http::respond(&core.context, &request).await };
+        self.begin("request", answering, broken(), done);
+    }
+}
