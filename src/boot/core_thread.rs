@@ -115,6 +115,7 @@ impl CoreThread {
                 store: store.clone(),
                 context,
                 control: self.control,
+                inbox: self.inbox,
                 outboxes: self.outboxes,
             })
         });
@@ -123,7 +124,7 @@ impl CoreThread {
             driver,
             store: opened,
         }));
-        core.run(listeners, self.inbox).await;
+        core.run(listeners).await;
         drop(core);
         close(store).await;
         Ok(())

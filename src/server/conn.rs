@@ -115,6 +115,7 @@ async fn read(core: &Rc<Core>, conn: &Rc<Conn>, reader: &Reader) -> Ended {
             Some(Err(_)) => return Ended::Gone,
             Some(Ok(())) => {}
         }
+        core.breath.gate.pass().await;
         while core.is_congested() {
             sleep(CONGESTION_PAUSE).await;
         }

@@ -1,6 +1,6 @@
-//! Wakes one task of this thread, and a task that must not die of a panic.
+//! Wakes tasks of this thread, and a task that must not die of a panic.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -67,6 +67,42 @@ impl Flag {
             future.as_mut().poll(context).map(Some)
         })
         .await
+    }
+}
+
+/// A gate for any number of tasks of this thread. Open at first.
+#[derive(Default)]
+pub(super) struct Gate {
+    shut: Cell<bool>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl Gate {
+    pub(super) fn shut(&self) {
+        self.shut.set(true);
+    }
+
+    /// Lets everyone through who waits, in the order in which they came.
+    pub(super) fn open(&self) {
+        self.shut.set(false);
+        self.waiting.take().into_iter().for_each(Waker::wake);
+    }
+
+    #[must_use]
+    pub(super) fn is_shut(&self) -> bool {
+        self.shut.get()
+    }
+
+    /// Waits while the gate is shut.
+    pub(super) async fn pass(&self) {
+        poll_fn(|context| {
+            if !self.shut.get() {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 }
 

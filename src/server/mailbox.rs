@@ -10,11 +10,10 @@ use levee_core::ids::{ConnId, ShardId};
 use levee_core::session::Connection;
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 /// What one core tells another.
 pub enum Letter {
@@ -51,8 +50,8 @@ struct Doorbell {
 }
 
 impl Doorbell {
-    /// Called after a push. The fence orders the push before the look at `awake`, as `listen`
-    /// orders its own store before the look at the rings: one of the two sees the other.
+    /// Called after a push. The fence orders the push before the look at `awake`, as
+    /// `poll_letters` orders its own store before the look at the rings: one of the two sees the other.
     fn ring(&self) {
         fence(Ordering::SeqCst);
         if !self.awake.load(Ordering::Relaxed) && !self.awake.swap(true, Ordering::AcqRel) {
@@ -162,22 +161,19 @@ impl Outboxes {
 }
 
 impl Inbox {
-    /// Waits for letters.
-    pub async fn listen(&mut self) {
-        poll_fn(|context| {
-            if self.has_letters() {
-                return Poll::Ready(());
-            }
-            self.doorbell.waker.register(context.waker());
-            self.doorbell.awake.store(false, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
-            if self.has_letters() {
-                self.doorbell.awake.store(true, Ordering::Relaxed);
-                return Poll::Ready(());
-            }
-            Poll::Pending
-        })
-        .await;
+    /// Ready when there are letters; otherwise the task is woken by the next one.
+    pub fn poll_letters(&mut self, context: &Context<'_>) -> Poll<()> {
+        if self.has_letters() {
+            return Poll::Ready(());
+        }
+        self.doorbell.waker.register(context.waker());
+        self.doorbell.awake.store(false, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.has_letters() {
+            self.doorbell.awake.store(true, Ordering::Relaxed);
+            return Poll::Ready(());
+        }
+        Poll::Pending
     }
 
     /// Hands over every letter that is there now, and none that arrive meanwhile: that bounds the
@@ -203,6 +199,7 @@ mod tests {
     use super::*;
     use crate::config::RuntimeChoice;
     use crate::runtime::{Loop, sleep};
+    use std::future::poll_fn;
     use std::time::Duration;
 
     fn letter(number: u32) -> Letter {
@@ -262,7 +259,7 @@ mod tests {
         let seen = looped.block_on(async move {
             let mut seen = Vec::new();
             while seen.len() < 200 {
-                inbox.listen().await;
+                poll_fn(|context| inbox.poll_letters(context)).await;
                 if inbox.read(|_, letter| seen.push(number(&letter))) {
                     sleep(Duration::from_millis(1)).await;
                 }

@@ -6,7 +6,7 @@
 
 use super::conn::{self, Conn, Fate};
 use super::control::{Control, Phase};
-use super::flag::{Flag, caught};
+use super::flag::{Flag, Gate, caught};
 use super::handoff::Conns;
 use super::listener;
 use super::mailbox::{Inbox, Letter, Outboxes};
@@ -21,6 +21,7 @@ use levee_core::ids::{ConnId, ShardId};
 use levee_core::limits::TICK_MS;
 use levee_core::shard::Shard;
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,8 +36,24 @@ const STORE_FIGURES_TICKS: u64 = 20;
 /// How long a pause between two readings of a mailbox that fills faster than it is read: it lets
 /// the loop look at its sockets.
 const MAILBOX_PAUSE: Duration = Duration::from_millis(1);
+/// The least time that the runtime's timers can tell.
+const BREATH_TIMER: Duration = Duration::from_millis(1);
 /// Errors of accepting are told once in so many ticks.
 const ACCEPT_LOG_TICKS: u64 = 100;
+
+/// So long the loop may go around without looking at its timers and at other threads' wakes.
+const BREATH_MS: u64 = 5;
+
+/// Lets a busy loop breathe. The runtime looks at timers and at wakes from other threads only when
+/// it has no task left to run, which under load may be never: then this core stops taking in and
+/// sending for the blink of an eye, until its tasks have run out and a timer has fired.
+#[derive(Default)]
+pub(super) struct Breath {
+    /// Shut while the core holds its breath; sockets wait here before they are read.
+    pub(super) gate: Gate,
+    /// When the timer was started that has not fired yet.
+    since_ms: Cell<Option<u64>>,
+}
 
 /// Everything of one core. Shared by its tasks, never by threads.
 pub struct Core {
@@ -53,6 +70,8 @@ pub struct Core {
     /// Sockets with output, in the order in which it came.
     dirty: RefCell<Vec<Rc<Conn>>>,
     turn: Flag,
+    pub(super) breath: Breath,
+    inbox: RefCell<Inbox>,
     /// When the turn that is under way handled its first event.
     turn_started_ms: Cell<Option<u64>>,
     figures: RefCell<Figures>,
@@ -75,6 +94,7 @@ pub struct CoreParts {
     pub store: Rc<Store>,
     pub context: CoreContext,
     pub control: Arc<Control>,
+    pub inbox: Inbox,
     pub outboxes: Outboxes,
 }
 
@@ -94,6 +114,8 @@ impl Core {
             outboxes: RefCell::new(parts.outboxes),
             dirty: RefCell::default(),
             turn: Flag::default(),
+            breath: Breath::default(),
+            inbox: RefCell::new(parts.inbox),
             turn_started_ms: Cell::new(None),
             figures: RefCell::default(),
             ticks: Cell::new(0),
@@ -112,9 +134,9 @@ impl Core {
     }
 
     /// Serves until the process stops. All tasks but those of sockets have ended then.
-    pub async fn run(self: &Rc<Self>, listeners: Vec<Listener>, inbox: Inbox) {
+    pub async fn run(self: &Rc<Self>, listeners: Vec<Listener>) {
         self.spawn_turns();
-        self.spawn_mailbox(inbox);
+        self.spawn_mailbox();
         for listener in listeners {
             let stop = Rc::new(Flag::default());
             self.listeners.borrow_mut().push(stop.clone());
@@ -214,8 +236,12 @@ impl Core {
         });
     }
 
-    /// Commits what has gathered, sends what is ready, one write per socket.
+    /// Takes in the mail, commits what has gathered, sends what is ready, one write per socket.
     fn end_turn(self: &Rc<Self>) {
+        if self.must_breathe() {
+            return;
+        }
+        self.read_mail();
         self.handle(Event::Turn);
         // Nothing but this event has happened since, and it needs no turn of its own.
         self.turn.lower();
@@ -234,18 +260,48 @@ impl Core {
         }
     }
 
-    fn spawn_mailbox(self: &Rc<Self>, mut inbox: Inbox) {
+    /// Starts a timer if none is on its way. True when the last one is overdue: then everything
+    /// rests until it fires, and goes on with a turn.
+    fn must_breathe(self: &Rc<Self>) -> bool {
+        let now_ms = self.clock.mono_ms();
+        if let Some(since_ms) = self.breath.since_ms.get() {
+            if now_ms > since_ms + BREATH_MS {
+                self.breath.gate.shut();
+            }
+            return self.breath.gate.is_shut();
+        }
+        self.breath.since_ms.set(Some(now_ms));
         let core = self.clone();
         spawn(async move {
-            while let Some(()) = core.stopped.or(inbox.listen()).await {
-                let reading = async { inbox.read(|from, letter| core.open_letter(from, letter)) };
-                match caught(reading).await {
+            sleep(BREATH_TIMER).await;
+            core.breath.since_ms.set(None);
+            if core.breath.gate.is_shut() {
+                core.breath.gate.open();
+                core.turn.raise();
+            }
+        });
+        false
+    }
+
+    fn spawn_mailbox(self: &Rc<Self>) {
+        let core = self.clone();
+        spawn(async move {
+            let listen = || poll_fn(|context| core.inbox.borrow_mut().poll_letters(context));
+            while let Some(()) = core.stopped.or(listen()).await {
+                match caught(async { core.read_mail() }).await {
                     Some(false) => {}
                     Some(true) => sleep(MAILBOX_PAUSE).await,
                     None => core.panicked("mailbox"),
                 }
             }
         });
+    }
+
+    /// Opens the letters that are there; true when more have come meanwhile.
+    fn read_mail(self: &Rc<Self>) -> bool {
+        self.inbox
+            .borrow_mut()
+            .read(|from, letter| self.open_letter(from, letter))
     }
 
     fn open_letter(self: &Rc<Self>, from: ShardId, letter: Letter) {

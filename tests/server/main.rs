@@ -1,7 +1,9 @@
 //! The real binary on loopback: start, ports, signals, fallback, refusals.
 #![allow(clippy::unwrap_used)]
 
+mod fluid;
 mod process;
+mod sockets;
 
 use process::{Levee, levee};
 use std::io::{Read, Write};
