@@ -10,8 +10,6 @@ pub mod runtime;
 
 pub mod store;
 
-pub mod http;
-
 pub mod git_export;
 pub mod http;
 pub mod observe;

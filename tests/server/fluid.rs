@@ -145,7 +145,17 @@ impl Client {
             .cloned()
             .unwrap_or_default();
         client.seen.extend(initial.iter().map(Op::new));
-        Some(client)
+        // Nobody submits before the own join is in the order.
+        let id = client.id.clone();
+        let joined = move |seen: &[Op]| {
+            let mut joins = seen.iter().filter(|op| op.body["type"] == "join");
+            joins.any(|op| {
+                op.body["data"]
+                    .as_str()
+                    .is_some_and(|data| data.contains(&id))
+            })
+        };
+        client.read_until(joined).then_some(client)
     }
 
     fn send(&mut self, text: &str) {
