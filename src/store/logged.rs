@@ -12,6 +12,7 @@ use super::config::{Durability, OpenError, OpenReport, StoreConfig};
 use super::listing::{DocumentEntry, Query, join};
 use super::log::Log;
 use super::manifest::DataDir;
+use super::partition;
 use super::stats::PartitionStats;
 use super::storage::Storage;
 use super::view::View;
@@ -123,7 +124,7 @@ impl Logged {
         let bytes: usize = objects.iter().map(|object| object.body.len()).sum();
         if bytes > LOGGED_OBJECTS_BYTES_MAX {
             let (named, sync) = (doc.clone(), self.sync);
-            let put = move |partition: &mut super::storage::Partition| {
+            let put = move |partition: &mut partition::Partition| {
                 partition.put_objects(&named, &objects, sync)
             };
             return self.storage(doc)?.ask(put).await;

@@ -25,12 +25,14 @@ mod log;
 mod logged;
 mod manifest;
 mod memory;
+mod partition;
 mod recovery;
 mod segment;
 mod stats;
 mod storage;
 mod values;
 mod view;
+mod writer;
 
 pub use config::{Damage, Durability, OpenError, OpenReport, PartitionReport, StoreConfig};
 pub use disk::{Disk, Fault, Faults};

@@ -1,30 +1,23 @@
-//! A partition's storage thread: moves what is committed from the log into the tree, and answers
-//! every read. The cores never wait for the tree.
+//! The core's end of a partition's storage thread, which moves what is committed into the tree and
+//! answers every read: the cores never wait for the tree.
 
 use atomic_waker::AtomicWaker;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 use futures_channel::oneshot;
-use levee_core::ids::{DocKey, PartitionId};
+use levee_core::ids::PartitionId;
 use levee_core::record::{Record, StoreFault};
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::config::{OpenError, PartitionReport, StoreConfig};
-use super::documents::Documents;
-use super::fjall::{Tree, disk_fault};
 use super::frame::Mark;
-use super::listing::{Page, Query, list};
-use super::manifest::{DataDir, io_error};
-use super::recovery::{LogEnd, LogImage, ReplayError};
-use super::segment::{Segment, Segments};
-use super::values::Moved;
-use super::view::View;
+use super::manifest::DataDir;
+use super::partition::Partition;
+use super::segment::Segment;
 
 /// Reads that may wait for the thread; more are told that the store is busy.
 const READS_MAX: usize = 4_096;
@@ -32,7 +25,7 @@ const READS_MAX: usize = 4_096;
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
 /// What the thread is asked to do.
-enum Job {
+pub(crate) enum Job {
     /// These groups are as durable as promised.
     Committed {
         groups: Vec<Vec<Record>>,
@@ -93,7 +86,23 @@ impl Shared {
         }
     }
 
-    fn set_fault(&self, fault: Option<StoreFault>) {
+    /// A read was taken out of the queue.
+    fn read_begins(&self) {
+        self.reads.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// The log is in the tree up to `position`, which took `bytes` off the backlog.
+    pub(crate) fn set_moved(&self, position: u64, bytes: usize) {
+        self.moved.store(position, Ordering::Relaxed);
+        self.backlog_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.writer.wake();
+    }
+
+    pub(crate) fn set_filled(&self, segments: usize) {
+        self.filled.store(segments, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_fault(&self, fault: Option<StoreFault>) {
         let code = match fault {
             None => 0,
             Some(StoreFault::DiskFull) => 1,
@@ -197,8 +206,9 @@ impl Storage {
             return Err(StoreFault::Busy);
         }
         let (done, answer) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
         let job = move |partition: &mut Partition| {
-            partition.shared.reads.fetch_sub(1, Ordering::AcqRel);
+            shared.read_begins();
             // A job that panics answers for itself alone: it has found something no reader expects.
             let result = catch_unwind(AssertUnwindSafe(|| job(partition)));
             let _ = done.send(result.unwrap_or(Err(StoreFault::Damaged)));
@@ -219,394 +229,4 @@ impl Storage {
         self.send(Job::Close { done })?;
         closed.await.unwrap_or(Err(StoreFault::Closed))
     }
-}
-
-/// A partition on its storage thread.
-pub(crate) struct Partition {
-    config: StoreConfig,
-    path: PathBuf,
-    partition: PartitionId,
-    identity: u64,
-    /// Absent while the disk keeps it from being opened again.
-    tree: Option<Tree>,
-    /// Committed and not moved.
-    recent: Documents,
-    /// Records that `recent` was made of, bytes.
-    recent_bytes: usize,
-    /// End of what was committed.
-    end: Mark,
-    moved: Moved,
-    /// When the oldest of `recent` is to be moved.
-    move_at: Option<Instant>,
-    retry_at: Option<Instant>,
-    segments: Segments,
-    syncing: Option<Receiver<(u64, Result<(), StoreFault>)>>,
-    shared: Arc<Shared>,
-}
-
-impl Partition {
-    fn open(
-        dir: &DataDir,
-        partition: PartitionId,
-        config: StoreConfig,
-        shared: Arc<Shared>,
-    ) -> Result<(Self, LogStart, PartitionReport), OpenError> {
-        let path = dir.partition(partition.0);
-        let log_path = path.join("log");
-        fs::create_dir_all(&log_path).map_err(io_error("create", &log_path))?;
-        let identity = dir.identity() as u64;
-        let tree = Tree::open(&path.join("tree"), config.cache_bytes);
-        let tree = tree.map_err(|source| OpenError::Tree { partition, source })?;
-        let replay_error = |source| OpenError::Replay { partition, source };
-        let fault = |fault: StoreFault| replay_error(fault.into());
-        let before = tree.moved().map_err(fault)?;
-        let log = LogImage::open(&log_path, identity, partition.0)
-            .map_err(io_error("read", &log_path))?;
-        // After a clean end there is nothing to read.
-        let until = if before.clean {
-            before.mark.position
-        } else {
-            u64::MAX
-        };
-        let end = replay(&tree, &log, before, until, config.move_bytes).map_err(replay_error)?;
-        if let Some(damage) = end.damage.clone() {
-            if !config.accept_damage {
-                return Err(OpenError::Damaged(damage));
-            }
-            log.set_aside().map_err(io_error("rename", &log_path))?;
-        }
-        let moved = Moved {
-            mark: end.mark,
-            epoch: before.epoch + 1,
-            clean: false,
-        };
-        tree.apply(&Documents::default(), &moved)
-            .and_then(|()| tree.sync())
-            .map_err(fault)?;
-        let segments = Segments::new(log_path.clone(), config.segment_bytes, config.disk.clone())
-            .map_err(io_error("read", &log_path))?;
-        shared.moved.store(moved.mark.position, Ordering::Relaxed);
-        let start = LogStart {
-            mark: moved.mark,
-            epoch: moved.epoch,
-            serial: end.next_serial,
-        };
-        let report = PartitionReport {
-            partition,
-            clean: before.clean,
-            replayed_frames: end.frames,
-            replayed_bytes: end.mark.position - before.mark.position,
-            damage: end.damage,
-        };
-        let this = Self {
-            config,
-            path,
-            partition,
-            identity,
-            tree: Some(tree),
-            recent: Documents::default(),
-            recent_bytes: 0,
-            end: moved.mark,
-            moved,
-            move_at: None,
-            retry_at: None,
-            segments,
-            syncing: None,
-            shared,
-        };
-        Ok((this, start, report))
-    }
-
-    fn run(mut self, jobs: &Receiver<Job>) {
-        let never = crossbeam_channel::never();
-        loop {
-            let due = [self.move_at.filter(|_| self.may_move()), self.retry_at];
-            let wait = due
-                .into_iter()
-                .flatten()
-                .min()
-                .map_or(Duration::from_secs(60), |at| {
-                    at.saturating_duration_since(Instant::now())
-                });
-            let synced = self.syncing.clone().unwrap_or_else(|| never.clone());
-            crossbeam_channel::select! {
-                recv(jobs) -> job => match job {
-                    Ok(Job::Close { done }) => {
-                        let result = self.close();
-                        let _ = done.send(result);
-                        return;
-                    }
-                    Ok(Job::Abandon) | Err(_) => return,
-                    Ok(job) => self.handle(job),
-                },
-                recv(synced) -> ended => self.synced(ended.ok()),
-                default(wait) => {}
-            }
-            self.work();
-        }
-    }
-
-    fn handle(&mut self, job: Job) {
-        match job {
-            Job::Committed { groups, bytes, end } => {
-                groups
-                    .into_iter()
-                    .flatten()
-                    .for_each(|record| self.recent.apply(record));
-                self.recent_bytes += bytes;
-                self.end = end;
-                let delay = Duration::from_millis(self.config.move_ms);
-                self.move_at.get_or_insert_with(|| Instant::now() + delay);
-            }
-            Job::Prepare { least_bytes, done } => self.segments.prepare(least_bytes, done),
-            Job::Retire { id, end, broken } => self.segments.retire(id, end, broken),
-            Job::Ask(job) => job(self),
-            Job::Close { .. } | Job::Abandon => unreachable!("these end the loop"),
-        }
-    }
-
-    fn may_move(&self) -> bool {
-        // The tree's own journal is locked while it syncs: a move then would hold up the reads.
-        self.tree.is_some() && self.retry_at.is_none() && self.syncing.is_none()
-    }
-
-    fn work(&mut self) {
-        let now = Instant::now();
-        if self.retry_at.is_some_and(|at| at <= now) && self.syncing.is_none() {
-            self.retry();
-        }
-        let due = self.move_at.is_some_and(|at| at <= now)
-            || self.recent.bytes() >= self.config.move_bytes
-            || self.recent_bytes >= self.config.backlog_bytes_max / 2;
-        if due && self.may_move() {
-            self.move_recent(false);
-        }
-        self.shared
-            .filled
-            .store(self.segments.filled(), Ordering::Relaxed);
-        if self.may_move() && self.segments.frees(self.moved.mark.position) {
-            self.start_sync();
-        }
-    }
-
-    /// Takes everything committed into the tree.
-    fn move_recent(&mut self, clean: bool) {
-        let moved = Moved {
-            mark: self.end,
-            epoch: self.moved.epoch,
-            clean,
-        };
-        let applied = self
-            .config
-            .disk
-            .check_tree()
-            .map_err(|error| disk_fault(&error));
-        let applied = applied.and_then(|()| self.tree()?.apply(&self.recent, &moved));
-        if let Err(fault) = applied {
-            return self.tree_failed(fault);
-        }
-        self.moved = moved;
-        self.recent.clear();
-        self.move_at = None;
-        self.shared
-            .moved
-            .store(moved.mark.position, Ordering::Relaxed);
-        let bytes = std::mem::take(&mut self.recent_bytes);
-        self.shared.backlog_bytes.fetch_sub(bytes, Ordering::AcqRel);
-        self.shared.writer.wake();
-    }
-
-    /// A sync takes its time, and readers should not wait for it: another thread does it.
-    fn start_sync(&mut self) {
-        let Some(tree) = self.tree.clone() else {
-            return;
-        };
-        let (done, synced) = crossbeam_channel::bounded(1);
-        let moved = self.moved.mark.position;
-        let sync = move || {
-            let result = tree.sync();
-            // The tree can be opened again only when this clone is gone too.
-            drop(tree);
-            let _ = done.send((moved, result));
-        };
-        if thread::Builder::new()
-            .name("levee-sync".into())
-            .spawn(sync)
-            .is_ok()
-        {
-            self.syncing = Some(synced);
-        }
-    }
-
-    fn synced(&mut self, ended: Option<(u64, Result<(), StoreFault>)>) {
-        self.syncing = None;
-        match ended {
-            Some((moved, Ok(()))) => {
-                if let Err(error) = self.segments.release(moved) {
-                    tracing::error!(%error, "cannot free log segments");
-                }
-            }
-            Some((_, Err(fault))) => self.tree_failed(fault),
-            None => self.tree_failed(StoreFault::DiskFailed),
-        }
-    }
-
-    /// Nothing more is acknowledged until the tree has been opened again; reads go on.
-    fn tree_failed(&mut self, fault: StoreFault) {
-        tracing::error!(partition = self.partition.0, %fault, "the tree cannot be written");
-        self.shared.set_fault(Some(fault));
-        self.retry_at = Some(Instant::now() + RETRY);
-    }
-
-    /// Opens the tree again once the disk takes writes, and moves again what it may have lost.
-    fn retry(&mut self) {
-        self.retry_at = Some(Instant::now() + RETRY);
-        if let Err(error) = self.probe() {
-            self.shared.set_fault(Some(disk_fault(&error)));
-            return;
-        }
-        // A tree that failed once takes no more writes; its files may be opened only once.
-        self.tree = None;
-        match self.reopen() {
-            Ok(tree) => {
-                self.tree = Some(tree);
-                self.retry_at = None;
-                self.shared.set_fault(None);
-                tracing::info!(
-                    partition = self.partition.0,
-                    "the tree can be written again"
-                );
-            }
-            Err(error) => tracing::error!(%error, "the tree cannot be opened again"),
-        }
-    }
-
-    fn probe(&self) -> io::Result<()> {
-        static PROBE: [u8; 64 << 10] = [0x5a; 64 << 10];
-        self.config.disk.check_space()?;
-        self.config.disk.check_tree()?;
-        let path = self.path.join("probe");
-        let mut file = fs::File::create(&path)?;
-        let written = (0..16).try_for_each(|_| file.write_all(&PROBE));
-        let written = written.and_then(|()| file.sync_all());
-        fs::remove_file(&path)?;
-        written
-    }
-
-    fn reopen(&self) -> Result<Tree, OpenError> {
-        let partition = self.partition;
-        let replay_error = |source| OpenError::Replay { partition, source };
-        let tree = Tree::open(&self.path.join("tree"), self.config.cache_bytes);
-        let tree = tree.map_err(|source| OpenError::Tree { partition, source })?;
-        let found = tree.moved().map_err(|fault| replay_error(fault.into()))?;
-        let log_path = self.path.join("log");
-        let log = LogImage::open(&log_path, self.identity, partition.0)
-            .map_err(io_error("read", &log_path))?;
-        let until = self.moved.mark.position;
-        let end =
-            replay(&tree, &log, found, until, self.config.move_bytes).map_err(replay_error)?;
-        if end.mark.position < until {
-            return Err(replay_error(StoreFault::Damaged.into()));
-        }
-        Ok(tree)
-    }
-
-    fn close(mut self) -> Result<(), StoreFault> {
-        if let Some(syncing) = self.syncing.take() {
-            let ended = syncing.recv();
-            self.synced(ended.ok());
-        }
-        if self.retry_at.is_none() {
-            self.move_recent(true);
-        }
-        match (self.shared.fault(), &self.tree) {
-            (None, Some(tree)) => tree.sync(),
-            (Some(fault), _) => Err(fault),
-            (None, None) => Err(StoreFault::DiskFailed),
-        }
-    }
-
-    fn tree(&self) -> Result<&Tree, StoreFault> {
-        self.tree.as_ref().ok_or(StoreFault::DiskFailed)
-    }
-
-    /// One document, with everything that is committed.
-    pub(crate) fn view<'a>(&'a self, doc: &'a DocKey) -> Result<View<'a>, StoreFault> {
-        Ok(View::new(doc, Some(self.tree()?), &self.recent))
-    }
-
-    pub(crate) fn list(&self, query: &Query) -> Result<Page, StoreFault> {
-        list(query, Some(self.tree()?), &self.recent)
-    }
-
-    /// Objects too large for the log.
-    pub(crate) fn put_objects(
-        &mut self,
-        doc: &DocKey,
-        objects: &[levee_core::git::StoredObject],
-        sync: bool,
-    ) -> Result<(), StoreFault> {
-        self.write(|tree| tree.put_objects(doc, objects, sync))
-    }
-
-    /// Removes a document; nothing of it may be in flight.
-    pub(crate) fn delete(&mut self, doc: &DocKey) -> Result<(), StoreFault> {
-        if let Some(syncing) = self.syncing.take() {
-            let ended = syncing.recv();
-            self.synced(ended.ok());
-        }
-        // What is in the log would come back with a replay, so the mark goes past it first.
-        self.move_recent(false);
-        self.write(|tree| tree.delete(doc))
-    }
-
-    fn write(
-        &mut self,
-        write: impl FnOnce(&Tree) -> Result<(), StoreFault>,
-    ) -> Result<(), StoreFault> {
-        if let Some(fault) = self.shared.fault() {
-            return Err(fault);
-        }
-        write(self.tree()?).inspect_err(|&fault| self.tree_failed(fault))
-    }
-}
-
-/// Moves the log from `from` on into the tree; the mark itself goes along.
-fn replay(
-    tree: &Tree,
-    log: &LogImage,
-    from: Moved,
-    until: u64,
-    move_bytes: usize,
-) -> Result<LogEnd, ReplayError> {
-    let mut documents = Documents::default();
-    let end = log.read(from, until, |records, mark| {
-        records
-            .into_iter()
-            .for_each(|record| documents.apply(record));
-        if documents.bytes() < move_bytes {
-            return Ok(());
-        }
-        tree.apply(
-            &documents,
-            &Moved {
-                mark,
-                epoch: from.epoch,
-                clean: false,
-            },
-        )?;
-        documents.clear();
-        Ok(())
-    })?;
-    if !documents.is_empty() {
-        tree.apply(
-            &documents,
-            &Moved {
-                mark: end.mark,
-                epoch: from.epoch,
-                clean: false,
-            },
-        )?;
-    }
-    Ok(end)
 }
