@@ -1,4 +1,6 @@
-//! The command line: one flag per option of the table, five commands, documented exit codes.
+//! The command line: one flag per option of the table, a few commands, documented exit codes.
+
+mod export;
 
 use crate::boot::{self, Ended};
 use crate::config::options::{self, Spec};
@@ -6,6 +8,7 @@ use crate::config::value::Kind;
 use crate::config::{Config, ConfigError, Inputs, document};
 use crate::observe;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use levee_core::ids::DocKey;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -37,6 +40,7 @@ pub fn main() -> ExitCode {
     let code = match matches.subcommand() {
         Some(("serve", args)) => serve(args),
         Some(("config", args)) => config(args),
+        Some(("git", args)) => git(args),
         Some(("version", _)) => print(&format!("levee {}\n", env!("CARGO_PKG_VERSION"))),
         _ => EXIT_USAGE,
     };
@@ -74,6 +78,26 @@ fn config(args: &ArgMatches) -> u8 {
     }
 }
 
+fn git(args: &ArgMatches) -> u8 {
+    let Some(("export", args)) = args.subcommand() else {
+        return EXIT_USAGE;
+    };
+    let text = |name: &str| args.get_one::<String>(name).map_or("", String::as_str);
+    let path = |name: &str| PathBuf::from(text(name));
+    let doc = DocKey::new(text("tenant"), text("document"));
+    match export::run(&doc, &path("data"), &path("out")) {
+        Ok(exported) => print(&format!(
+            "{} objects in {}\n",
+            exported.objects,
+            text("out")
+        )),
+        Err(error) => {
+            eprintln!("levee: {error}");
+            EXIT_FAILED
+        }
+    }
+}
+
 /// Standard output may be a closed pipe (`levee config show | head`); that is no failure.
 fn print(text: &str) -> u8 {
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -98,6 +122,25 @@ fn command() -> Command {
             "Print the options in force and where each comes from; secrets are hidden",
         )))
         .subcommand(Command::new("doc").about("Print docs/configuration.md"));
+    let git = Command::new("git")
+        .about("Documents as git repositories")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("export")
+                .about(
+                    "Write a document's versions as a bare repository; the service must be stopped",
+                )
+                .arg(Arg::new("tenant").required(true))
+                .arg(Arg::new("document").required(true))
+                .arg(
+                    Arg::new("data")
+                        .long("data")
+                        .default_value("./data")
+                        .value_name("DIR"),
+                )
+                .arg(Arg::new("out").long("out").required(true).value_name("DIR")),
+        );
     Command::new("levee")
         .about("A complete Fluid Framework service in one binary")
         .after_help(EXAMPLES)
@@ -106,6 +149,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(configured(Command::new("serve").about("Run the service")))
         .subcommand(config)
+        .subcommand(git)
         .subcommand(Command::new("version").about("Print the version"))
 }
 

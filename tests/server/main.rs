@@ -226,6 +226,46 @@ fn show_prints_what_is_in_force_without_secrets() {
     );
 }
 
+#[test]
+fn a_document_is_exported_as_a_git_repository() {
+    let data = process::TempDir::new("export");
+    let mut levee = Levee::start(&["--dev", "--data", data.text()]);
+    let document = fluid::create(levee.address);
+    let out = data.path().join("out.git");
+    let out = out.to_str().unwrap();
+    let export = |document: &str| {
+        levee_once(&[
+            "git",
+            "export",
+            fluid::TENANT,
+            document,
+            "--data",
+            data.text(),
+            "--out",
+            out,
+        ])
+    };
+    let (code, _, error) = export(&document);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("stop the service"), "{error}");
+    assert_eq!(levee.end("TERM"), Some(0));
+    let (code, _, error) = export("unknown");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("has no version"), "{error}");
+    let (code, text, error) = export(&document);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(text.contains("objects in"), "{text}");
+    let fsck = std::process::Command::new("git")
+        .args(["-C", out, "fsck", "--strict"])
+        .output();
+    let fsck = fsck.unwrap();
+    assert!(
+        fsck.status.success(),
+        "{}",
+        String::from_utf8_lossy(&fsck.stderr)
+    );
+}
+
 fn levee_once(args: &[&str]) -> (Option<i32>, String, String) {
     let output = levee().args(args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

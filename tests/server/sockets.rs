@@ -115,7 +115,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream) {
                 return;
             }
             rest = after;
-            if state % 31 == 0 {
+            if state.is_multiple_of(31) {
                 std::thread::sleep(Duration::from_micros(500));
             }
         }
