@@ -88,11 +88,6 @@ impl Gate {
         self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
-    #[must_use]
-    pub(super) fn is_shut(&self) -> bool {
-        self.shut.get()
-    }
-
     /// Waits while the gate is shut.
     pub(super) async fn pass(&self) {
         poll_fn(|context| {

@@ -31,6 +31,8 @@ use std::time::Duration;
 const RECEIVE_BYTES: usize = 256 << 10;
 /// A turn that takes longer is told to the operator.
 const LONG_TURN_MS: u64 = 25;
+/// A turn that has taken so long takes in nothing more.
+const TURN_MS: u64 = 8;
 /// The store is asked for its figures every so many ticks: they are histograms.
 const STORE_FIGURES_TICKS: u64 = 20;
 /// How long a pause between two readings of a mailbox that fills faster than it is read: it lets
@@ -49,10 +51,12 @@ const BREATH_MS: u64 = 5;
 /// sending for the blink of an eye, until its tasks have run out and a timer has fired.
 #[derive(Default)]
 pub(super) struct Breath {
-    /// Shut while the core holds its breath; sockets wait here before they are read.
+    /// Sockets wait here before they are read: while the core rests, and once a turn has taken so
+    /// long that what it has gathered must leave first.
     pub(super) gate: Gate,
     /// When the timer was started that has not fired yet.
     since_ms: Cell<Option<u64>>,
+    is_resting: Cell<bool>,
 }
 
 /// Everything of one core. Shared by its tasks, never by threads.
@@ -157,8 +161,10 @@ impl Core {
     /// Has the shard handle an event and performs what it asks for.
     pub fn handle(self: &Rc<Self>, event: Event<'_>) {
         let now = self.clock.now();
-        if self.turn_started_ms.get().is_none() {
-            self.turn_started_ms.set(Some(now.mono_ms));
+        match self.turn_started_ms.get() {
+            None => self.turn_started_ms.set(Some(now.mono_ms)),
+            Some(started_ms) if now.mono_ms > started_ms + TURN_MS => self.breath.gate.shut(),
+            Some(_) => {}
         }
         let mut actions = self.actions.take();
         self.shard.borrow_mut().handle(now, event, &mut actions);
@@ -251,6 +257,7 @@ impl Core {
             self.send(&conn);
         }
         self.dirty.replace(dirty);
+        self.breath.gate.open();
         if let Some(started_ms) = self.turn_started_ms.take() {
             let took_ms = self.clock.mono_ms().saturating_sub(started_ms);
             if took_ms > LONG_TURN_MS {
@@ -266,16 +273,17 @@ impl Core {
         let now_ms = self.clock.mono_ms();
         if let Some(since_ms) = self.breath.since_ms.get() {
             if now_ms > since_ms + BREATH_MS {
+                self.breath.is_resting.set(true);
                 self.breath.gate.shut();
             }
-            return self.breath.gate.is_shut();
+            return self.breath.is_resting.get();
         }
         self.breath.since_ms.set(Some(now_ms));
         let core = self.clone();
         spawn(async move {
             sleep(BREATH_TIMER).await;
             core.breath.since_ms.set(None);
-            if core.breath.gate.is_shut() {
+            if core.breath.is_resting.replace(false) {
                 core.breath.gate.open();
                 core.turn.raise();
             }
