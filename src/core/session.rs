@@ -38,6 +38,8 @@ pub struct Carried {
     pub text: Bytes,
     /// Received bytes behind it, still masked.
     pub rest: Bytes,
+    /// Frames that were queued for the socket and not yet taken to be written.
+    pub output: Vec<Bytes>,
 }
 
 /// What a connection speaks.

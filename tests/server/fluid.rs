@@ -105,6 +105,15 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn join(address: SocketAddr, document: &str) -> Option<Self> {
+        Self::join_with(address, document, true)
+    }
+
+    /// Joins without waiting for the answers in between.
+    pub(crate) fn rush(address: SocketAddr, document: &str) -> Option<Self> {
+        Self::join_with(address, document, false)
+    }
+
+    fn join_with(address: SocketAddr, document: &str, is_patient: bool) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -119,9 +128,6 @@ impl Client {
             client_seq: 0,
             seen: Vec::new(),
         };
-        client.expect("0")?;
-        client.send("40");
-        client.expect("40")?;
         let connect = json!(["connect_document", {
             "tenantId": TENANT,
             "id": document,
@@ -137,7 +143,18 @@ impl Client {
             "mode": "write",
             "supportedFeatures": {"submit_signals_v2": true},
         }]);
+        if is_patient {
+            client.expect("0")?;
+        }
+        client.send("40");
+        if is_patient {
+            client.expect("40")?;
+        }
         client.send(&format!("42{connect}"));
+        if !is_patient {
+            client.expect("0")?;
+            client.expect("40")?;
+        }
         let answer = client.event("connect_document_success")?;
         client.id = answer["clientId"].as_str().unwrap().to_owned();
         let initial = answer["initialMessages"]

@@ -70,6 +70,18 @@ fn sockets_meet_on_the_core_of_their_document() {
 }
 
 #[test]
+fn what_was_queued_for_a_socket_moves_with_it() {
+    let levee = Levee::dev(&["--cores", "2"]);
+    for _ in 0..12 {
+        let document = create(levee.address);
+        assert!(
+            Client::rush(levee.address, &document).is_some(),
+            "every answer comes"
+        );
+    }
+}
+
+#[test]
 fn epoll_serves_sockets_as_well() {
     let levee = Levee::dev_with(&["--cores", "2"], &[("LEVEE_RUNTIME", "epoll")]);
     for _ in 0..3 {

@@ -50,9 +50,13 @@ impl Shard {
         *self.per_address.entry(state.peer).or_default() += 1;
         let dialect = state.dialect;
         self.conns.insert(conn, state);
-        let (Some(Carried { text, rest }), Some(dialect)) = (carried, dialect) else {
+        let (Some(carried), Some(dialect)) = (carried, dialect) else {
             return;
         };
+        let Carried { text, rest, output } = carried;
+        for frame in output {
+            self.port(actions).push(conn, frame);
+        }
         self.said(now, conn, dialect, &text, actions);
         let mut rest = rest.to_vec();
         self.received(now, conn, &mut rest, actions);

@@ -350,6 +350,7 @@ impl Shard {
             c.state.carried = Some(Carried {
                 text,
                 rest: Bytes::new(),
+                output: Vec::new(),
             });
             return true;
         }
@@ -380,12 +381,15 @@ impl Shard {
 
     /// The socket goes to the core of the document that its carried message names.
     pub(super) fn hand_off(&mut self, conn: ConnId, actions: &mut Vec<Action>) {
-        let Some(c) = self.conns.remove(conn) else {
+        let Some(mut c) = self.conns.remove(conn) else {
             return;
         };
         let Some(to) = self.destination(&c.state) else {
             return;
         };
+        if let Some(carried) = &mut c.state.carried {
+            c.outbox.take(usize::MAX, &mut carried.output);
+        }
         self.forget_address(c.state.peer);
         self.counters.handoffs += 1;
         actions.push(Action::Handoff {
