@@ -5,7 +5,7 @@ mod banner;
 mod core_thread;
 
 use crate::config::{Config, Durability};
-use crate::runtime::{Clock, DriverKind, allowed_cpus};
+use crate::runtime::{Clock, DriverKind, allowed_cpus, pin_to_cpus};
 use crate::server::control::{Control, Phase};
 use crate::server::listener::{Bound, ListenError, bind};
 use crate::server::mailbox::mesh;
@@ -33,12 +33,8 @@ pub enum BootError {
     Signals(io::Error),
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
-    #[error("core {core}: cannot run on CPU {cpu}: {source}")]
-    Pin {
-        core: u16,
-        cpu: usize,
-        source: io::Error,
-    },
+    #[error("cannot run on CPUs {cpus:?}: {source}")]
+    Pin { cpus: Vec<usize>, source: io::Error },
     #[error("core {core}: cannot start a loop: {source}")]
     Loop { core: u16, source: io::Error },
     #[error("core {core}: cannot watch a listening socket: {source}")]
@@ -102,8 +98,13 @@ impl Signals {
 pub fn serve(config: &Config) -> Result<Ended, BootError> {
     let signals = Signals::watch()?;
     raise_descriptor_limit();
-    let clock = Clock::start();
-    let cores = config.cores;
+    if !config.cpus.is_empty() {
+        let failed = |source| BootError::Pin {
+            cpus: config.cpus.clone(),
+            source,
+        };
+        pin_to_cpus(&config.cpus).map_err(failed)?;
+    }
     let keyring = Arc::new(keyring(config)?);
     let data = match config.durability {
         Durability::Memory => None,
@@ -114,51 +115,20 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
     let partitions = data
         .as_ref()
         .map_or(config.partitions, |data| data.partitions());
-    let placement = Placement::new(partitions, cores);
     let bound = config
         .listen
         .iter()
-        .map(|address| bind(*address, cores))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|address| bind(*address, config.cores));
+    let bound = bound.collect::<Result<Vec<_>, _>>()?;
     let addresses: Vec<_> = bound.iter().map(|bound| bound.address).collect();
     let cpus = cpus(config);
-    let spread_ms = u64::try_from(config.drain_spread.as_millis()).unwrap_or(u64::MAX);
-    let control = Arc::new(Control::new(cores, spread_ms));
-
-    let (report, reports) = mpsc::channel();
-    let mut threads = Vec::new();
-    let parts = mesh(cores)
-        .into_iter()
-        .zip(per_core(bound, cores))
-        .zip(&cpus);
-    for (number, (((inbox, outboxes), sockets), &cpu)) in (0..cores).zip(parts) {
-        let thread = CoreThread {
-            id: ShardId(number),
-            cpu,
-            config: config.clone(),
-            placement,
-            keyring: keyring.clone(),
-            data: data.clone(),
-            control: control.clone(),
-            clock,
-            sockets,
-            inbox,
-            outboxes,
-            report: report.clone(),
-        };
-        let builder = std::thread::Builder::new().name(format!("levee-{number}"));
-        threads.push(
-            builder
-                .spawn(move || thread.run())
-                .map_err(BootError::Thread)?,
-        );
-    }
-    drop((report, data));
-    let service = Service {
-        control,
-        threads,
-        clock,
+    let shared = Shared {
+        placement: Placement::new(partitions, config.cores),
+        keyring,
+        data,
+        clock: Clock::start(),
     };
+    let (service, reports) = Service::start(config, shared, &cpus, bound)?;
     let driver = match service.wait_until_ready(&reports) {
         Ok(driver) => driver,
         Err(error) => {
@@ -170,6 +140,18 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
     service.watch(&signals, config.drain_deadline)
 }
 
+/// What all cores are given alike.
+#[derive(Clone)]
+struct Shared {
+    placement: Placement,
+    keyring: Arc<Keyring>,
+    /// `None` keeps documents in memory only.
+    data: Option<Arc<DataDir>>,
+    clock: Clock,
+}
+
+type Reports = mpsc::Receiver<Result<Ready, BootError>>;
+
 /// The running cores, as the main thread sees them.
 struct Service {
     control: Arc<Control>,
@@ -178,11 +160,54 @@ struct Service {
 }
 
 impl Service {
+    /// Starts a thread for every core.
+    fn start(
+        config: &Config,
+        shared: Shared,
+        cpus: &[usize],
+        bound: Vec<Bound>,
+    ) -> Result<(Self, Reports), BootError> {
+        let cores = config.cores;
+        let spread_ms = u64::try_from(config.drain_spread.as_millis()).unwrap_or(u64::MAX);
+        let control = Arc::new(Control::new(cores, spread_ms));
+        let clock = shared.clock;
+        let (report, reports) = mpsc::channel();
+        let mut threads = Vec::new();
+        let parts = mesh(cores)
+            .into_iter()
+            .zip(per_core(bound, cores))
+            .zip(cpus);
+        for (number, (((inbox, outboxes), sockets), &cpu)) in (0..cores).zip(parts) {
+            let thread = CoreThread {
+                id: ShardId(number),
+                cpu,
+                config: config.clone(),
+                shared: shared.clone(),
+                control: control.clone(),
+                sockets,
+                inbox,
+                outboxes,
+                report: report.clone(),
+            };
+            let builder = std::thread::Builder::new().name(format!("levee-{number}"));
+            threads.push(
+                builder
+                    .spawn(move || thread.run())
+                    .map_err(BootError::Thread)?,
+            );
+        }
+        Ok((
+            Self {
+                control,
+                threads,
+                clock,
+            },
+            reports,
+        ))
+    }
+
     /// Waits until every core serves; the least of the drivers they run on.
-    fn wait_until_ready(
-        &self,
-        reports: &mpsc::Receiver<Result<Ready, BootError>>,
-    ) -> Result<DriverKind, BootError> {
+    fn wait_until_ready(&self, reports: &Reports) -> Result<DriverKind, BootError> {
         let mut driver = None;
         for core in 0..self.threads.len() {
             let ready = reports

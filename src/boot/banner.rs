@@ -72,6 +72,17 @@ fn text(
              new InsecureTokenProvider(\"any\", user) }} }})\n"
         );
     }
+    if let Some(tenant) = config.tenants.first().filter(|_| !config.dev)
+        && let Some(address) = addresses.first()
+    {
+        let host = format!("http://{address}");
+        let (url, id) = (config.public_url.as_ref().unwrap_or(&host), &tenant.id);
+        let _ = writeln!(
+            out,
+            "paste      new AzureClient({{ connection: {{ type: \"remote\", tenantId: \"{id}\", \
+             endpoint: \"{url}\", tokenProvider }} }})"
+        );
+    }
     out
 }
 

@@ -1,18 +1,16 @@
 //! The life of one core's thread: pin, loop, store, serve, close.
 
-use super::{BootError, store_config};
+use super::{BootError, Shared, store_config};
 use crate::config::{Config, Durability};
 use crate::http::{self, CoreContext, Live};
 use crate::observe;
-use crate::runtime::{self, Clock, DriverKind, Listener, Loop, pin_to_cpu, sleep};
+use crate::runtime::{self, DriverKind, Listener, Loop, pin_to_cpus, sleep};
 use crate::server::control::{Control, Phase};
 use crate::server::mailbox::{Inbox, Outboxes};
 use crate::server::shard_loop::{Core, CoreParts};
-use crate::store::{DataDir, OpenReport, Store};
-use levee_core::auth::Keyring;
+use crate::store::{OpenReport, Store};
 use levee_core::event::Event;
 use levee_core::ids::ShardId;
-use levee_core::placement::Placement;
 use levee_core::shard::{Shard, ShardConfig};
 use std::cell::RefCell;
 use std::net::TcpListener;
@@ -25,12 +23,8 @@ pub(super) struct CoreThread {
     pub id: ShardId,
     pub cpu: usize,
     pub config: Config,
-    pub placement: Placement,
-    pub keyring: Arc<Keyring>,
-    /// `None` keeps documents in memory only.
-    pub data: Option<Arc<DataDir>>,
+    pub shared: Shared,
     pub control: Arc<Control>,
-    pub clock: Clock,
     pub sockets: Vec<TcpListener>,
     pub inbox: Inbox,
     pub outboxes: Outboxes,
@@ -56,13 +50,6 @@ impl CoreThread {
             // Nobody listens when another core was refused first.
             let _ = report.send(Err(error));
         };
-        if let Err(source) = pin_to_cpu(self.cpu) {
-            return refuse(BootError::Pin {
-                core,
-                cpu: self.cpu,
-                source,
-            });
-        }
         let (mut looped, driver) = match Loop::build(self.config.runtime) {
             Ok(built) => built,
             Err(source) => return refuse(BootError::Loop { core, source }),
@@ -73,9 +60,15 @@ impl CoreThread {
     }
 
     async fn serve(self, driver: DriverKind) -> Result<(), BootError> {
+        let core = self.id.0;
+        // The store's threads inherit the CPUs of this one, and are to use any that are free.
         let (store, opened) = self.open_store(driver).await?;
         let store = Rc::new(store);
-        let core = self.id.0;
+        let cpus = [self.cpu];
+        pin_to_cpus(&cpus).map_err(|source| BootError::Pin {
+            cpus: cpus.into(),
+            source,
+        })?;
         let watch = |socket| Listener::new(socket);
         let listeners = self
             .sockets
@@ -85,21 +78,21 @@ impl CoreThread {
         let listeners = listeners.map_err(|source| BootError::Watch { core, source })?;
         let shard = Rc::new(RefCell::new(Shard::new(ShardConfig {
             id: self.id,
-            placement: self.placement,
+            placement: self.shared.placement,
             limits: self.config.limits,
-            keyring: self.keyring.clone(),
+            keyring: self.shared.keyring.clone(),
             seed: runtime::random().ok_or(BootError::NoRandom)?,
         })));
         let core = Rc::new_cyclic(|weak: &Weak<Core>| {
             let live = live(&shard, weak, &self.control);
             let config = http::ContextConfig {
-                keyring: self.keyring,
-                placement: self.placement,
+                keyring: self.shared.keyring,
+                placement: self.shared.placement,
                 public_url: self.config.public_url.as_deref().map(Box::from),
                 is_dev: self.config.dev,
                 cache_bytes: http::CACHE_BYTES_DEFAULT,
             };
-            let clock = self.clock;
+            let clock = self.shared.clock;
             let random = || runtime::random().unwrap_or_else(|| std::process::abort());
             let context = CoreContext::new(
                 config,
@@ -131,12 +124,12 @@ impl CoreThread {
     }
 
     async fn open_store(&self, driver: DriverKind) -> Result<(Store, OpenReport), BootError> {
-        let Some(data) = &self.data else {
+        let Some(data) = &self.shared.data else {
             return Ok((Store::memory(), OpenReport::default()));
         };
         debug_assert_ne!(self.config.durability, Durability::Memory);
         let ring = driver != DriverKind::Epoll;
-        let owned = self.placement.owned_by(self.id);
+        let owned = self.shared.placement.owned_by(self.id);
         Ok(Store::open(data, &store_config(&self.config, ring), owned).await?)
     }
 }

@@ -112,7 +112,8 @@ const SERVICE: [Spec; 15] = [
         "cpus",
         Kind::CpuList,
         "",
-        "CPUs to pin the threads to, as in 0-3,6; empty takes the first ones allowed.",
+        "CPUs to use, as in 0-3,6: each core is pinned to one of them, other threads to all. Empty \
+         takes those the process may use.",
     ),
     spec(
         Key::Runtime,

@@ -5,8 +5,8 @@ mod clock;
 mod monoio;
 
 pub use self::monoio::{
-    Accepted, DriverKind, Listener, Loop, Reader, Writer, join, pin_to_cpu, register, sleep, spawn,
-    timeout,
+    Accepted, DriverKind, Listener, Loop, Reader, Writer, join, pin_to_cpus, register, sleep,
+    spawn, timeout,
 };
 pub use clock::Clock;
 

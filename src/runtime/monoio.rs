@@ -67,13 +67,13 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
     drop(monoio::spawn(future));
 }
 
-/// Ties the calling thread to one CPU.
+/// Ties the calling thread, and those it will start, to these CPUs.
 ///
 /// # Errors
-/// When the CPU does not exist or is not allowed.
-pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
-    monoio::utils::bind_to_cpu_set([cpu])
-        .map_err(|errno| io::Error::from_raw_os_error(errno as i32))
+/// When a CPU does not exist or is not allowed.
+pub fn pin_to_cpus(cpus: &[usize]) -> io::Result<()> {
+    let bound = monoio::utils::bind_to_cpu_set(cpus.iter().copied());
+    bound.map_err(|errno| io::Error::from_raw_os_error(errno as i32))
 }
 
 /// A listening socket, watched by this thread's loop.

@@ -171,45 +171,41 @@ impl Core {
             return;
         };
         conn.dirty.set(false);
-        let mut frames = Vec::new();
-        let bytes = self.take_output(conn.id, WRITE_BYTES_MAX, &mut frames);
-        if bytes == 0 {
+        let output = self.gather(conn.id);
+        if output.is_empty() {
             conn.writer.replace(Some(writer));
             return conn.stop.nudge();
         }
         let (core, conn) = (self.clone(), conn.clone());
         spawn(async move {
-            if caught(write(&core, &conn, writer, frames, bytes))
-                .await
-                .is_none()
-            {
+            if caught(write(&core, &conn, writer, output)).await.is_none() {
                 core.panicked("write");
                 conn.end(Fate::Abort);
             }
         });
     }
+
+    /// The output of a socket for one write. Copying several frames into one buffer costs what a
+    /// vectored write would, and is simpler.
+    fn gather(&self, conn: ConnId) -> Bytes {
+        let mut frames = self.frames.borrow_mut();
+        let bytes = self.take_output(conn, WRITE_BYTES_MAX, &mut frames);
+        match frames.pop() {
+            Some(only) if frames.is_empty() => only,
+            last => {
+                let mut joined = Vec::with_capacity(bytes);
+                for frame in frames.drain(..).chain(last) {
+                    joined.extend_from_slice(&frame);
+                }
+                joined.into()
+            }
+        }
+    }
 }
 
-async fn write(
-    core: &Rc<Core>,
-    conn: &Rc<Conn>,
-    mut writer: Writer,
-    mut frames: Vec<Bytes>,
-    bytes: usize,
-) {
-    let written = match frames.pop() {
-        Some(frame) if frames.is_empty() => writer.write_all(frame).await,
-        last => {
-            // Copying into one buffer costs what a vectored write would, and is simpler.
-            let mut joined = Vec::with_capacity(bytes);
-            frames
-                .iter()
-                .chain(&last)
-                .for_each(|frame| joined.extend_from_slice(frame));
-            drop((frames, last));
-            writer.write_all(joined).await
-        }
-    };
+async fn write(core: &Rc<Core>, conn: &Rc<Conn>, mut writer: Writer, output: Bytes) {
+    let bytes = output.len();
+    let written = writer.write_all(output).await;
     conn.writer.replace(Some(writer));
     match written {
         Ok(()) => core.handle(Event::Sent {

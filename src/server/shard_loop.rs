@@ -69,6 +69,8 @@ pub struct Core {
     shard: Rc<RefCell<Shard>>,
     actions: Cell<Vec<Action>>,
     pub(super) buffer: RefCell<Box<[u8]>>,
+    /// Frames of the write that is being gathered.
+    pub(super) frames: RefCell<Vec<Bytes>>,
     conns: RefCell<Conns>,
     outboxes: RefCell<Outboxes>,
     /// Sockets with output, in the order in which it came.
@@ -114,6 +116,7 @@ impl Core {
             shard: parts.shard,
             actions: Cell::default(),
             buffer: RefCell::new(vec![0; RECEIVE_BYTES].into_boxed_slice()),
+            frames: RefCell::default(),
             conns: RefCell::default(),
             outboxes: RefCell::new(parts.outboxes),
             dirty: RefCell::default(),

@@ -95,12 +95,12 @@ impl Levee {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut banner = String::new();
         let mut address = None;
-        // The data's line is the last one that every start prints.
+        // The last line that every start prints, or the one before it.
         for line in lines.by_ref().map_while(Result::ok) {
             address = address.or_else(|| line.strip_prefix("listening on http://")?.parse().ok());
             banner.push_str(&line);
             banner.push('\n');
-            if line.starts_with("paste") || line.starts_with("data  ") && !args.contains(&"--dev") {
+            if line.starts_with("paste") {
                 break;
             }
         }
