@@ -78,11 +78,11 @@ mod tests {
             let mut buffer = [0; 16];
             assert_eq!(reader.receive(&mut buffer).unwrap(), 5);
             assert!(reader.receive(&mut buffer).is_err());
-            writer.write_all(buffer[..5].to_vec()).await.unwrap();
+            assert_eq!(writer.write(buffer[..5].to_vec()).await.0.unwrap(), 5);
             let (reader, mut writer) = register(join(reader, writer).unwrap()).unwrap();
             reader.ready().await.unwrap();
             assert_eq!(reader.receive(&mut buffer).unwrap(), 5);
-            writer.write_all(b"bye".to_vec()).await.unwrap();
+            assert_eq!(writer.write(b"bye".to_vec()).await.0.unwrap(), 3);
         });
         let (answer, rest) = client.join().unwrap();
         assert_eq!((&answer, rest.as_slice()), (b"hello", &b"bye"[..]));

@@ -1,7 +1,7 @@
 //! The names of `super`, on monoio.
 
 use crate::config::RuntimeChoice;
-use monoio::io::{AsyncWriteRent, AsyncWriteRentExt, OwnedReadHalf, OwnedWriteHalf, Splitable};
+use monoio::io::{AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf, Splitable};
 use monoio::net::{TcpListener, TcpStream};
 use monoio::time::TimeDriver;
 use monoio::{FusionRuntime, IoUringDriver, LegacyDriver, RuntimeBuilder};
@@ -216,12 +216,13 @@ impl Reader {
 }
 
 impl Writer {
-    /// Writes the whole buffer, however often the system takes only a part of it.
-    ///
-    /// # Errors
-    /// When the peer is gone.
-    pub async fn write_all(&mut self, bytes: impl monoio::buf::IoBuf) -> io::Result<()> {
-        self.0.write_all(bytes).await.0.map(drop)
+    /// Writes some of the buffer, at least a byte of it, and gives it back; how much the system
+    /// has taken, or an error when the peer is gone.
+    pub async fn write<B: monoio::buf::IoBuf>(&mut self, bytes: B) -> (io::Result<usize>, B) {
+        match self.0.write(bytes).await {
+            (Ok(0), bytes) => (Err(io::ErrorKind::WriteZero.into()), bytes),
+            result => result,
+        }
     }
 
     /// Tells the peer that nothing follows.

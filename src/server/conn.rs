@@ -3,7 +3,7 @@
 use super::flag::{Flag, caught};
 use super::shard_loop::Core;
 use crate::runtime::{Reader, Writer, register, sleep, spawn, timeout};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use levee_core::event::Event;
 use levee_core::ids::{ConnId, ShardId};
 use levee_core::session::Connection;
@@ -17,7 +17,7 @@ use std::time::Duration;
 const READS_PER_WAKE: usize = 4;
 /// Bytes of one write: enough to make the system call cheap, little enough to hold for a slow peer.
 const WRITE_BYTES_MAX: usize = 256 << 10;
-/// How long output may take to leave a socket that closes.
+/// A socket that closes waits so long for its peer to take some more of its output.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a peer may take to answer our end with its own, before the socket is cut.
 const LINGER: Duration = Duration::from_secs(1);
@@ -43,6 +43,8 @@ pub struct Conn {
     writer: RefCell<Option<Writer>>,
     /// Output waits for the end of the turn.
     pub dirty: Cell<bool>,
+    /// How much the system has taken so far, for telling a slow peer from a dead one.
+    written_bytes: Cell<u64>,
     fate: RefCell<Fate>,
     /// Raised when the socket is to end, whatever its task is waiting for.
     stop: Flag,
@@ -56,6 +58,7 @@ impl Conn {
             id,
             writer: RefCell::new(Some(writer)),
             dirty: Cell::new(false),
+            written_bytes: Cell::new(0),
             fate: RefCell::new(Fate::Open),
             stop: Flag::default(),
         };
@@ -203,24 +206,29 @@ impl Core {
     }
 }
 
-async fn write(core: &Rc<Core>, conn: &Rc<Conn>, mut writer: Writer, output: Bytes) {
+async fn write(core: &Rc<Core>, conn: &Rc<Conn>, mut writer: Writer, mut output: Bytes) {
     let bytes = output.len();
-    let written = writer.write_all(output).await;
+    while !output.is_empty() {
+        let (taken, rest) = writer.write(output).await;
+        output = rest;
+        let Ok(count) = taken else { break };
+        output.advance(count);
+        conn.written_bytes
+            .set(conn.written_bytes.get() + count as u64);
+    }
     conn.writer.replace(Some(writer));
-    match written {
-        Ok(()) => core.handle(Event::Sent {
-            conn: conn.id,
-            bytes,
-        }),
-        Err(_) => conn.end(Fate::Abort),
+    if output.is_empty() {
+        let conn = conn.id;
+        core.handle(Event::Sent { conn, bytes });
+    } else {
+        conn.end(Fate::Abort);
     }
     conn.stop.nudge();
 }
 
 /// Brings a socket to the end that was decided for it.
 async fn finish(core: &Rc<Core>, conn: &Rc<Conn>, reader: Reader) {
-    let drained = conn.stop.until(|| conn.is_idle() || conn.is_cut());
-    let left = timeout(CLOSE_DEADLINE, drained).await.is_ok() && !conn.is_cut();
+    let left = drained(conn).await;
     let fate = conn.fate.replace(Fate::Abort);
     let writer = conn.writer.borrow_mut().take();
     match (fate, writer) {
@@ -241,6 +249,20 @@ async fn finish(core: &Rc<Core>, conn: &Rc<Conn>, reader: Reader) {
     }
     reader.shut();
     core.closed(conn.id);
+}
+
+/// Waits until the output has left; false when the socket was cut, or the peer takes nothing more.
+async fn drained(conn: &Conn) -> bool {
+    loop {
+        let written = conn.written_bytes.get();
+        let drained = conn.stop.until(|| conn.is_idle() || conn.is_cut());
+        if timeout(CLOSE_DEADLINE, drained).await.is_ok() {
+            return !conn.is_cut();
+        }
+        if conn.written_bytes.get() == written {
+            return false;
+        }
+    }
 }
 
 /// Reads and discards until the peer ends too: closing with unread bytes would make the system

@@ -43,9 +43,20 @@ pub(crate) fn token(document: &str) -> String {
 
 /// One REST call on a connection of its own: status and body.
 pub(crate) fn call(address: SocketAddr, method: &str, path: &str, body: &str) -> (u16, String) {
+    let document = path.split(['/', '?']).nth(3).unwrap_or("");
+    call_for(address, method, path, body, document)
+}
+
+/// The same with a token for that document.
+pub(crate) fn call_for(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+    document: &str,
+) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let document = path.split(['/', '?']).nth(3).unwrap_or("");
     let token = token(document);
     write!(
         stream,

@@ -142,6 +142,64 @@ fn a_drain_is_cut_at_its_deadline() {
 }
 
 #[test]
+fn a_second_interrupt_ends_at_once() {
+    let args = ["--drain-ms", "3600000", "--drain-deadline-ms", "3600000"];
+    let mut levee = Levee::dev(&args);
+    let document = fluid::create(levee.address);
+    let clients: Vec<_> = (0..8)
+        .map(|_| fluid::Client::join(levee.address, &document).unwrap())
+        .collect();
+    levee.signal("INT");
+    process::eventually("it drains", || TcpStream::connect(levee.address).is_err());
+    assert_eq!(levee.end("INT"), Some(130), "{}", levee.log());
+    drop(clients);
+}
+
+#[test]
+fn without_descriptors_it_waits_and_goes_on() {
+    let levee = Levee::limited(64, &["--durability", "memory", "--cores", "1"]);
+    let sockets: Vec<_> = (0..100).map(|_| levee.connect()).collect();
+    // Those that were accepted are served; the others wait.
+    let mut first = &sockets[0];
+    first
+        .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    first.read_exact(&mut [0; 12]).unwrap();
+    drop(sockets);
+    assert!(get(&levee, "/health").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_slow_reader_gets_a_large_answer_whole() {
+    let levee = Levee::dev(&[]);
+    let document = fluid::create(levee.address);
+    let content = "x".repeat(12 << 20);
+    let body = format!("{{\"content\":\"{content}\",\"encoding\":\"utf-8\"}}");
+    let path = format!("/repos/{}/git/blobs", fluid::TENANT);
+    let (status, answer) = fluid::call_for(levee.address, "POST", &path, &body, &document);
+    assert_eq!(status, 201, "{answer}");
+    let sha = answer.split('"').find(|text| text.len() == 40).unwrap();
+    let token = fluid::token(&document);
+    let mut stream = levee.connect();
+    write!(
+        stream,
+        "GET {path}/{sha} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n\
+         Connection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    let mut piece = vec![0; 2 << 20];
+    loop {
+        std::thread::sleep(Duration::from_millis(50));
+        match stream.read(&mut piece).unwrap() {
+            0 => break,
+            count => answer.extend_from_slice(&piece[..count]),
+        }
+    }
+    assert!(answer.len() > content.len(), "{} bytes", answer.len());
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let levee = Levee::dev(&[]);
     let listen = levee.address.to_string();

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 /// The binary, without the variables of whoever runs the tests.
 pub(crate) fn levee() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_levee"));
+    clean(Command::new(env!("CARGO_BIN_EXE_levee")))
+}
+
+fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("LEVEE_") || name == "PORT" || name == "RUST_LOG" {
@@ -74,16 +77,32 @@ impl Levee {
         levee
     }
 
+    /// The same with so many descriptors at most.
+    pub(crate) fn limited(descriptors: u32, args: &[&str]) -> Self {
+        let data = TempDir::new("data");
+        let mut command = clean(Command::new("sh"));
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_levee")]);
+        let mut levee = Self::spawn(command, &[&["--dev", "--data", data.text()], args].concat());
+        levee._data = Some(data);
+        levee
+    }
+
     /// `serve` on a free port.
     pub(crate) fn start(args: &[&str]) -> Self {
         Self::start_with(args, &[])
     }
 
     fn start_with(args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut child = levee()
+        let mut command = levee();
+        command.envs(env.iter().copied());
+        Self::spawn(command, args)
+    }
+
+    fn spawn(mut command: Command, args: &[&str]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(args)
-            .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
