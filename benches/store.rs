@@ -1,7 +1,8 @@
 //! How long an append takes to be durable, at several rates, beside bare writes and syncs of the
 //! same disk in the same run.
 //!
-//! `cargo bench --bench store -- [directory]`; the directory decides which disk is measured.
+//! `cargo bench --bench store -- [directory [operations a second [partitions]]]`; the directory
+//! decides which disk is measured.
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
@@ -24,17 +25,26 @@ const BARE_SLICE: Duration = Duration::from_millis(700);
 const BARE_BYTES: u64 = 4 << 20;
 
 fn main() {
-    let argument = std::env::args()
+    let arguments: Vec<String> = std::env::args()
         .skip(1)
-        .find(|argument| !argument.starts_with("--"));
-    let dir = argument.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
+    let dir = arguments
+        .first()
+        .map_or(env!("CARGO_TARGET_TMPDIR"), String::as_str);
+    let dir = PathBuf::from(dir);
+    let only = |at: usize| {
+        arguments
+            .get(at)
+            .and_then(|number| number.parse::<usize>().ok())
+    };
     let ring = monoio::utils::detect_uring();
     println!("ring: {ring}; {OP_BYTES} B operations of {DOCUMENTS} documents, one core; µs");
     println!(
-        "| durability | partitions | ops/s | ack p50 | p99 | p99.9 | sync p50 | p99 | bare p50 | p99 \
+        "| durability | partitions | ops/s | ack p50 | p99 | p99.9 | write p50 | p99 | sync p50 | p99 | bare p50 | p99 \
          | ops a frame |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for (durability, partitions, rate) in [
         (Durability::Power, 1, 1_000),
         (Durability::Power, 1, 10_000),
@@ -45,6 +55,11 @@ fn main() {
         (Durability::Process, 1, 50_000),
         (Durability::Process, 4, 50_000),
     ] {
+        let wanted = only(1).is_none_or(|only| only == rate)
+            && only(2).is_none_or(|only| only == usize::from(partitions));
+        if !wanted {
+            continue;
+        }
         let at = dir.join(format!("levee-bench-{}", std::process::id()));
         let builder = monoio::RuntimeBuilder::<monoio::FusionDriver>::new().enable_timer();
         let mut runtime = builder.with_entries(1_024).build().expect("a runtime");
@@ -83,19 +98,22 @@ async fn measure(config: &StoreConfig, rate: usize) {
     }
     bare_file.close().await.expect("a file");
     let acks = load.acks.borrow().clone();
-    let mut syncs = histogram();
+    let (mut writes, mut syncs) = (histogram(), histogram());
     let mut frames = 0;
     for partition in load.store.stats() {
+        writes.add(&partition.write_us).expect("the same bounds");
         syncs.add(&partition.sync_us).expect("the same bounds");
         frames += partition.frames;
     }
     println!(
-        "| {:?} | {} | {rate} | {} | {} | {} | {} | {} | {} | {} | {:.1} |",
+        "| {:?} | {} | {rate} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.1} |",
         config.durability,
         data.partitions(),
         acks.value_at_quantile(0.5),
         acks.value_at_quantile(0.99),
         acks.value_at_quantile(0.999),
+        writes.value_at_quantile(0.5),
+        writes.value_at_quantile(0.99),
         syncs.value_at_quantile(0.5),
         syncs.value_at_quantile(0.99),
         bare.value_at_quantile(0.5),

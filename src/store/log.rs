@@ -22,6 +22,7 @@ use super::writer::Writer;
 /// Figures of one partition's log since it was opened.
 #[derive(Clone, Debug)]
 pub(crate) struct LogFigures {
+    pub(crate) write_us: Histogram<u64>,
     pub(crate) sync_us: Histogram<u64>,
     pub(crate) groups: u64,
     pub(crate) frames: u64,
@@ -32,8 +33,10 @@ pub(crate) struct LogFigures {
 impl LogFigures {
     fn new(position: u64) -> Self {
         let histogram = Histogram::new_with_bounds(1, 60_000_000, 3);
-        let sync_us = histogram.unwrap_or_else(|_| unreachable!("the bounds are sound constants"));
+        let write_us = histogram.unwrap_or_else(|_| unreachable!("the bounds are sound constants"));
+        let sync_us = write_us.clone();
         Self {
+            write_us,
             sync_us,
             groups: 0,
             frames: 0,

@@ -23,6 +23,9 @@ use super::storage::{Job, LogStart, RETRY, Shared};
 use super::values::Moved;
 use super::view::View;
 
+/// The tree is synced when this much was moved, so that no sync has much to do.
+const SYNC_BYTES: u64 = 16 << 20;
+
 /// A partition on its storage thread.
 pub(crate) struct Partition {
     config: StoreConfig,
@@ -38,6 +41,8 @@ pub(crate) struct Partition {
     /// End of what was committed.
     end: Mark,
     moved: Moved,
+    /// Position up to which the tree is on the device.
+    synced: u64,
     /// When the oldest of `recent` is to be moved.
     move_at: Option<Instant>,
     retry_at: Option<Instant>,
@@ -86,13 +91,15 @@ impl Partition {
         tree.apply(&Documents::default(), &moved)
             .and_then(|()| tree.sync())
             .map_err(fault)?;
-        let segments = Segments::new(log_path.clone(), config.segment_bytes, config.disk.clone())
-            .map_err(io_error("read", &log_path))?;
+        let mut segments =
+            Segments::new(log_path.clone(), config.segment_bytes, config.disk.clone())
+                .map_err(io_error("read", &log_path))?;
         shared.set_moved(moved.mark.position, 0);
         let start = LogStart {
             mark: moved.mark,
             epoch: moved.epoch,
             serial: end.next_serial,
+            segment: segments.first().map_err(io_error("create", &log_path))?,
         };
         let report = PartitionReport {
             partition,
@@ -111,6 +118,7 @@ impl Partition {
             recent_bytes: 0,
             end: moved.mark,
             moved,
+            synced: moved.mark.position,
             move_at: None,
             retry_at: None,
             segments,
@@ -162,7 +170,13 @@ impl Partition {
                 let delay = Duration::from_millis(self.config.move_ms);
                 self.move_at.get_or_insert_with(|| Instant::now() + delay);
             }
-            Job::Prepare { least_bytes, done } => self.segments.prepare(least_bytes, done),
+            Job::Prepare {
+                least_bytes,
+                make,
+                done,
+            } => {
+                self.segments.prepare(least_bytes, make, done);
+            }
             Job::Retire { id, end, broken } => self.segments.retire(id, end, broken),
             Job::Ask(job) => job(self),
             Job::Close { .. } | Job::Abandon => unreachable!("these end the loop"),
@@ -186,7 +200,9 @@ impl Partition {
             self.move_recent(false);
         }
         self.shared.set_filled(self.segments.filled());
-        if self.may_move() && self.segments.frees(self.moved.mark.position) {
+        let moved = self.moved.mark.position;
+        let due = self.segments.frees(moved) || moved - self.synced >= SYNC_BYTES;
+        if due && self.may_move() {
             self.start_sync();
         }
     }
@@ -240,6 +256,7 @@ impl Partition {
         self.syncing = None;
         match ended {
             Some((moved, Ok(()))) => {
+                self.synced = moved;
                 if let Err(error) = self.segments.release(moved) {
                     tracing::error!(%error, "cannot free log segments");
                 }

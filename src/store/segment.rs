@@ -2,8 +2,9 @@
 
 use futures_channel::oneshot;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
@@ -21,6 +22,16 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
 }
 
+/// How a new segment is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Make {
+    /// Its blocks are written once: a sync into such blocks changes no metadata, which halves its
+    /// time. Takes a second or so.
+    Written,
+    /// Its blocks are only reserved: for a log that must go on at once.
+    Reserved,
+}
+
 /// The segment files of a partition, kept by its storage thread.
 #[derive(Debug)]
 pub(crate) struct Segments {
@@ -31,7 +42,6 @@ pub(crate) struct Segments {
     /// Number and size, the largest last.
     free: Vec<(u64, u64)>,
     filled: Vec<Filled>,
-    begun: bool,
 }
 
 /// A segment that the log has left; not yet moved and synced.
@@ -55,7 +65,6 @@ impl Segments {
             next_id: 1,
             free,
             filled,
-            begun: false,
         };
         for (id, _) in list(&this.dir)? {
             this.next_id = this.next_id.max(id + 1);
@@ -69,37 +78,62 @@ impl Segments {
         self.filled.len()
     }
 
+    /// The segment to begin with: a free one, or a small new one.
+    pub(crate) fn first(&mut self) -> io::Result<Segment> {
+        if let Some(free) = self.take_free(0) {
+            return free;
+        }
+        let bytes = self.bytes.min(FIRST_BYTES);
+        let id = self.new_id();
+        let file = create(&self.dir, id, bytes, Make::Written)?;
+        Ok(Segment { id, file, bytes })
+    }
+
     /// Hands out a segment with room for `least_bytes`: at once if one is free, else after a thread
     /// has made one.
-    pub(crate) fn prepare(&mut self, least_bytes: u64, done: oneshot::Sender<io::Result<Segment>>) {
-        let first = !std::mem::replace(&mut self.begun, true);
-        if let Some((id, bytes)) = self.free.pop_if(|(_, bytes)| *bytes >= least_bytes) {
-            let opened = File::options().write(true).open(path(&self.dir, id));
-            // Nobody waits any more when the store is closing.
-            let _ = done.send(opened.map(|file| Segment { id, file, bytes }));
+    pub(crate) fn prepare(
+        &mut self,
+        least_bytes: u64,
+        make: Make,
+        done: oneshot::Sender<io::Result<Segment>>,
+    ) {
+        if let Some(free) = self.take_free(least_bytes) {
+            if let Err(Ok(Segment { id, bytes, .. })) = done.send(free) {
+                self.free.push((id, bytes));
+            }
             return;
         }
-        let id = self.next_id;
-        self.next_id += 1;
-        let usual_bytes = if first {
-            self.bytes.min(FIRST_BYTES)
-        } else {
-            self.bytes
-        };
-        let bytes = usual_bytes.max(least_bytes);
+        let (id, bytes) = (self.new_id(), self.bytes.max(least_bytes));
         let (dir, disk) = (self.dir.clone(), self.disk.clone());
         let make = move || {
-            let made = disk.check_space().and_then(|()| create(&dir, id, bytes));
-            if made.is_err() {
-                // Half a file is of no use, and the disk may be full of it.
+            let made = disk
+                .check_space()
+                .and_then(|()| create(&dir, id, bytes, make));
+            // Half a file is of no use, and the disk may be full of it; nor is one that nobody
+            // waits for any more.
+            let wanted = made.is_ok();
+            let taken = done
+                .send(made.map(|file| Segment { id, file, bytes }))
+                .is_ok();
+            if !(wanted && taken) {
                 let _ = fs::remove_file(path(&dir, id));
             }
-            let _ = done.send(made.map(|file| Segment { id, file, bytes }));
         };
         // If no thread can be had, dropping `done` tells the writer, which asks again.
         let _ = std::thread::Builder::new()
             .name("levee-segment".into())
             .spawn(make);
+    }
+
+    fn take_free(&mut self, least_bytes: u64) -> Option<io::Result<Segment>> {
+        let (id, bytes) = self.free.pop_if(|(_, bytes)| *bytes >= least_bytes)?;
+        let opened = File::options().write(true).open(path(&self.dir, id));
+        Some(opened.map(|file| Segment { id, file, bytes }))
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
     }
 
     /// The log has left this segment, which ends at `end`.
@@ -160,27 +194,37 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(files)
 }
 
-/// Makes a file and writes it full of zeros: a sync into blocks that were written before changes no
-/// metadata, which halves its time.
-fn create(dir: &Path, id: u64, bytes: u64) -> io::Result<File> {
-    static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
-    let mut file = File::options()
+/// Makes a segment file, of zeros.
+fn create(dir: &Path, id: u64, bytes: u64, make: Make) -> io::Result<File> {
+    let path = path(dir, id);
+    let file = File::options()
         .write(true)
         .create(true)
         .truncate(true)
-        .open(path(dir, id))?;
+        .open(path)?;
     reserve(&file, bytes)?;
-    let mut left = bytes;
-    while left > 0 {
-        let length = ZEROS
-            .len()
-            .min(usize::try_from(left).unwrap_or(ZEROS.len()));
-        file.write_all(&ZEROS[..length])?;
-        left -= length as u64;
+    match make {
+        Make::Written => write_zeros(&file, bytes)?,
+        Make::Reserved => {}
     }
     file.sync_all()?;
     File::open(dir)?.sync_all()?;
     Ok(file)
+}
+
+/// In steps that leave the disk to the log in between.
+fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
+    static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+    let mut at = 0;
+    while at < bytes {
+        let length = ZEROS
+            .len()
+            .min(usize::try_from(bytes - at).unwrap_or(ZEROS.len()));
+        file.write_all_at(&ZEROS[..length], at)?;
+        file.sync_data()?;
+        at += length as u64;
+    }
+    Ok(())
 }
 
 /// Finds out at once, not after many writes, that a disk has no room.

@@ -11,7 +11,9 @@ use super::storage::Storage;
 #[derive(Clone, Debug)]
 pub struct PartitionStats {
     pub partition: PartitionId,
-    /// How long each sync of the log took, microseconds.
+    /// How long each write of the log took, microseconds.
+    pub write_us: Histogram<u64>,
+    /// How long each sync of the log took, microseconds; only where appends wait for it.
     pub sync_us: Histogram<u64>,
     /// Groups committed, and the frames (writes) that took.
     pub groups: u64,
@@ -36,6 +38,7 @@ impl PartitionStats {
         let figures = log.figures();
         Self {
             partition,
+            write_us: figures.write_us,
             sync_us: figures.sync_us,
             groups: figures.groups,
             frames: figures.frames,

@@ -17,7 +17,7 @@ use super::config::{OpenError, PartitionReport, StoreConfig};
 use super::frame::Mark;
 use super::manifest::DataDir;
 use super::partition::Partition;
-use super::segment::Segment;
+use super::segment::{Make, Segment};
 
 /// Reads that may wait for the thread; more are told that the store is busy.
 const READS_MAX: usize = 4_096;
@@ -34,6 +34,7 @@ pub(crate) enum Job {
     },
     Prepare {
         least_bytes: u64,
+        make: Make,
         done: oneshot::Sender<io::Result<Segment>>,
     },
     Retire {
@@ -126,11 +127,12 @@ pub(crate) struct Storage {
 }
 
 /// Where a partition's log goes on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct LogStart {
     pub(crate) mark: Mark,
     pub(crate) epoch: u64,
     pub(crate) serial: u64,
+    pub(crate) segment: Segment,
 }
 
 /// What a storage thread says once its partition is open.
@@ -183,10 +185,18 @@ impl Storage {
     }
 
     /// Asks for a segment with room for at least so many bytes.
-    pub(crate) fn prepare(&self, least_bytes: u64) -> oneshot::Receiver<io::Result<Segment>> {
+    pub(crate) fn prepare(
+        &self,
+        least_bytes: u64,
+        make: Make,
+    ) -> oneshot::Receiver<io::Result<Segment>> {
         let (done, segment) = oneshot::channel();
         // A closed thread drops `done`, which the receiver sees.
-        let _ = self.send(Job::Prepare { least_bytes, done });
+        let _ = self.send(Job::Prepare {
+            least_bytes,
+            make,
+            done,
+        });
         segment
     }
 

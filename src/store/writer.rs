@@ -14,7 +14,7 @@ use super::disk::LogFile;
 use super::fjall::disk_fault;
 use super::frame::{self, Mark, SEGMENT_HEADER_BYTES, SegmentHeader, Stamp};
 use super::log::{LogFigures, Queue, Waiting};
-use super::segment::Segment;
+use super::segment::{Make, Segment};
 use super::storage::{LogStart, RETRY, Storage};
 
 /// A write buffer that grew beyond this is given back.
@@ -107,19 +107,26 @@ impl Writer {
         (partition, identity): (u16, u64),
         start: LogStart,
     ) -> Self {
+        let LogStart {
+            mark,
+            epoch,
+            serial,
+            segment,
+        } = start;
+        let (ready, spare) = oneshot::channel();
+        let _ = ready.send(Ok(segment));
         Self {
             queue: Rc::clone(queue),
             figures: Rc::clone(figures),
-            // The first segment should be there before the first group is.
-            spare: Some(storage.prepare(0)),
+            spare: Some(spare),
             storage,
             config: config.clone(),
             partition,
             identity,
-            epoch: start.epoch,
-            serial: start.serial,
-            at: start.mark,
-            sync: Rc::new(SyncState::new(start.mark.position)),
+            epoch,
+            serial,
+            at: mark,
+            sync: Rc::new(SyncState::new(mark.position)),
             active: None,
             buffer: Vec::new(),
         }
@@ -185,11 +192,16 @@ impl Writer {
         let records = groups.iter().flat_map(|group| group.records.iter());
         let end = frame::encode(&mut buffer, &stamp, records);
         let written = buffer.len() as u64;
+        let start = Instant::now();
         let (result, buffer) = active.target.file.write(buffer, offset).await;
         if buffer.capacity() <= BUFFER_BYTES_KEPT {
             self.buffer = buffer;
         }
         result?;
+        self.figures
+            .borrow_mut()
+            .write_us
+            .saturating_record(elapsed_us(start));
         active.begun = true;
         active.target.end.set(end.position);
         let target = Rc::clone(&active.target);
@@ -210,8 +222,10 @@ impl Writer {
     async fn sync_now(&self, file: &LogFile, end: Mark) -> io::Result<()> {
         let start = Instant::now();
         file.sync().await?;
-        let us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.figures.borrow_mut().sync_us.saturating_record(us);
+        self.figures
+            .borrow_mut()
+            .sync_us
+            .saturating_record(elapsed_us(start));
         self.sync.synced.set(end.position);
         Ok(())
     }
@@ -260,7 +274,7 @@ impl Writer {
         if let Some(active) = &self.active {
             let used = active.offset(self.at.position);
             if used > active.bytes / 2 && self.spare.is_none() {
-                self.spare = Some(self.storage.prepare(0));
+                self.spare = Some(self.storage.prepare(0, Make::Written));
             }
             if used + frame_bytes <= active.bytes {
                 return Ok(());
@@ -280,17 +294,22 @@ impl Writer {
     }
 
     async fn next_segment(&mut self, least_bytes: u64) -> io::Result<Segment> {
-        let spare = self
-            .spare
-            .take()
-            .unwrap_or_else(|| self.storage.prepare(least_bytes));
-        let segment = received(spare).await?;
-        if segment.bytes >= least_bytes {
-            return Ok(segment);
+        if let Some(mut spare) = self.spare.take() {
+            match spare.try_recv() {
+                Ok(Some(segment)) => {
+                    let segment = segment?;
+                    if segment.bytes >= least_bytes {
+                        return Ok(segment);
+                    }
+                    // Too small for this frame; it may be as well for what follows.
+                    self.storage.retire(segment.id, 0, true);
+                }
+                // Not ready: it will be for the next time.
+                Ok(None) => self.spare = Some(spare),
+                Err(oneshot::Canceled) => {}
+            }
         }
-        // Too small for this frame: give it back and have one made that fits.
-        self.storage.retire(segment.id, 0, true);
-        received(self.storage.prepare(least_bytes)).await
+        received(self.storage.prepare(least_bytes, Make::Reserved)).await
     }
 
     async fn leave_segment(&mut self, broken: bool) {
@@ -307,20 +326,18 @@ impl Writer {
         self.leave_segment(true).await;
         self.sync = Rc::new(SyncState::new(self.sync.synced.get()));
         while !self.queue.is_closing() {
-            let spare = self.spare.take().unwrap_or_else(|| self.storage.prepare(0));
-            let fault = match (received(spare).await, self.storage.shared.fault()) {
-                (Ok(segment), None) => {
-                    let (done, spare) = oneshot::channel();
-                    let _ = done.send(Ok(segment));
-                    self.spare = Some(spare);
-                    self.queue.accept();
-                    return;
-                }
-                (Ok(segment), Some(fault)) => {
-                    self.storage.retire(segment.id, 0, true);
-                    fault
-                }
-                (Err(error), _) => disk_fault(&error),
+            let fault = match self.storage.shared.fault() {
+                Some(fault) => fault,
+                None => match self.next_segment(0).await {
+                    Ok(segment) => {
+                        let (ready, spare) = oneshot::channel();
+                        let _ = ready.send(Ok(segment));
+                        self.spare = Some(spare);
+                        self.queue.accept();
+                        return;
+                    }
+                    Err(error) => disk_fault(&error),
+                },
             };
             self.queue.refuse(fault);
             monoio::time::sleep(RETRY).await;
@@ -351,6 +368,10 @@ async fn close(target: Rc<Target>) {
     if let Some(target) = Rc::into_inner(target) {
         target.file.close().await;
     }
+}
+
+fn elapsed_us(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 async fn received(segment: oneshot::Receiver<io::Result<Segment>>) -> io::Result<Segment> {
