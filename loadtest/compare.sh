@@ -27,6 +27,7 @@ stop_all() {
         wait "$pid" 2> /dev/null || true
     done
     pids=()
+    rm -rf target/peers/*-data-*
 }
 trap stop_all EXIT
 
