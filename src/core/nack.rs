@@ -16,7 +16,7 @@ pub enum NackCause {
     /// The client id has left, or never was.
     UnknownClient,
     /// The client id is not the one this channel was given.
-    OtherClient { expected: ClientId },
+    OtherClient,
     /// The session is in read mode although its token would allow writing.
     ReadOnlySession,
     /// The token does not allow writing.
@@ -54,7 +54,7 @@ impl NackCause {
             | Self::MalformedSignal
             | Self::NotConnected
             | Self::UnknownClient
-            | Self::OtherClient { .. }
+            | Self::OtherClient
             | Self::ReadOnlySession
             | Self::NoWriteScope
             | Self::BatchTooLarge { .. }
@@ -75,10 +75,8 @@ impl NackCause {
             Self::MalformedSignal => bad("Invalid signal message"),
             Self::NotConnected if phoenix => bad("Client not connected"),
             Self::UnknownClient if phoenix => bad("Unknown client"),
-            Self::OtherClient { expected } if phoenix => {
-                bad(format!("Client ID mismatch: expected {expected}"))
-            }
-            Self::NotConnected | Self::UnknownClient | Self::OtherClient { .. } => {
+            Self::OtherClient if phoenix => bad("Client ID mismatch"),
+            Self::NotConnected | Self::UnknownClient | Self::OtherClient => {
                 bad("Nonexistent client")
             }
             Self::ReadOnlySession if phoenix => scope("Read-only clients cannot submit operations"),

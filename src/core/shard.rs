@@ -53,6 +53,8 @@ pub struct Shard {
     drain: Option<timers::Drain>,
     /// Msgpack frames are transcoded here.
     scratch: Vec<u8>,
+    /// Clients of documents that do not exist, oldest first.
+    absent: Vec<docs::Waiter>,
     /// Documents that wait to consolidate noops.
     noops: Vec<DocSlot>,
     /// Documents whose handling panicked, to be dropped after the event.
@@ -85,6 +87,7 @@ impl Shard {
             sweep: timers::Sweep::default(),
             drain: None,
             scratch: Vec::new(),
+            absent: Vec::new(),
             noops: Vec::new(),
             broken: Vec::new(),
         }

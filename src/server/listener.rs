@@ -13,6 +13,9 @@ use std::time::Duration;
 const BACKLOG: i32 = 4096;
 /// Sockets accepted before others get their turn.
 const ACCEPTS_PER_WAKE: usize = 64;
+/// A port that is in use is asked for again so often, before that is believed.
+const IN_USE_TRIES: u32 = 40;
+const IN_USE_PAUSE: Duration = Duration::from_millis(50);
 /// How long accepting rests when the process has no descriptor or memory left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// A silent peer is probed after this long, then at this interval, so often.
@@ -64,7 +67,7 @@ pub fn bind(address: SocketAddr, cores: u16) -> Result<Bound, ListenError> {
     let failed = |source| ListenError::new(address, source);
     // Sharing a port would be granted beside another process of the same user too; a socket that
     // does not share finds out whether somebody is there.
-    let probe = listen(address, false).map_err(failed)?;
+    let probe = listen_when_free(address).map_err(failed)?;
     let address = probe.local_addr().map_err(failed)?;
     drop(probe);
     let sockets = (0..cores)
@@ -74,6 +77,20 @@ pub fn bind(address: SocketAddr, cores: u16) -> Result<Bound, ListenError> {
         address,
         sockets: sockets.map_err(failed)?,
     })
+}
+
+/// A process that was killed keeps its ports until the kernel has wound its ring down.
+fn listen_when_free(address: SocketAddr) -> io::Result<TcpListener> {
+    let mut tries = 0;
+    loop {
+        match listen(address, false) {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && tries < IN_USE_TRIES => {
+                tries += 1;
+                std::thread::sleep(IN_USE_PAUSE);
+            }
+            other => return other,
+        }
+    }
 }
 
 fn listen(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {

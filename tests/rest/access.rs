@@ -100,8 +100,8 @@ fn fluids_refusals() {
     let scopes = "Missing scopes in token claims";
     let post = |what: &str| Call::post(&format!("/repos/fluid/git/{what}"), &json!({}));
     for (call, status, text) in [
-        (deltas().restless(), 403, provide),
-        (Call::get("/repos/fluid/commits?sha=d"), 403, provide),
+        (deltas().restless(), 401, provide),
+        (Call::get("/repos/fluid/commits?sha=d"), 401, provide),
         (deltas().basic("a.b.c"), 401, invalid),
         (deltas().basic("!").restless(), 401, invalid),
         (deltas().basic(&token("other", "d", ALL)), 401, invalid),

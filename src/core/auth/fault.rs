@@ -137,9 +137,13 @@ impl TokenFault {
         }
     }
 
-    /// Fluid's REST: statuses and texts are those of its socket.
+    /// Fluid's REST: statuses and texts are those of its socket, but that no token at all asks for
+    /// one.
     pub fn fluid_rest(self) -> Rejection {
-        self.fluid_socket()
+        match self {
+            Self::Missing => rejection(401, "Must provide an authorization token"),
+            other => other.fluid_socket(),
+        }
     }
 }
 
@@ -212,7 +216,14 @@ mod tests {
                 (fault.levee_rest(), rest),
                 (fault.levee_socket(), socket),
                 (fault.fluid_socket(), fluid),
-                (fault.fluid_rest(), fluid),
+                (
+                    fault.fluid_rest(),
+                    if fault == Missing {
+                        (401, provide)
+                    } else {
+                        fluid
+                    },
+                ),
             ] {
                 assert_eq!((said.status, &*said.text), (status, text), "{fault:?}");
             }

@@ -13,6 +13,8 @@ use crate::shard::docs::{Entry, Waiter};
 
 /// Clients of a failed document are asked to come back after this long.
 const RETRY_AFTER_S: u32 = 2;
+/// How long the answer to a client of an absent document is held back.
+const ABSENT_ANSWER_MS: u64 = 1_000;
 
 impl Shard {
     pub(super) fn loaded(
@@ -64,10 +66,29 @@ impl Shard {
             }
             Err(error) => {
                 self.docs.remove(slot);
-                for waiter in waiters {
+                for mut waiter in waiters {
+                    if error.code == 404 {
+                        waiter.since_ms = now.mono_ms;
+                        self.absent.push(waiter);
+                        continue;
+                    }
                     self.refuse_waiter(waiter, &error, actions);
                 }
             }
+        }
+    }
+
+    /// Answers clients of documents that do not exist. The answer is held back for a moment: a
+    /// client looks into the storage at the same time, and what it finds there says more.
+    pub(super) fn answer_absent(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let due_ms = now.mono_ms.saturating_sub(ABSENT_ANSWER_MS);
+        while self
+            .absent
+            .first()
+            .is_some_and(|waiter| waiter.since_ms <= due_ms)
+        {
+            let waiter = self.absent.remove(0);
+            self.refuse_waiter(waiter, &not_found(), actions);
         }
     }
 

@@ -175,11 +175,18 @@ impl Shard {
         let Some(seat) = seat else {
             return self.unseated(conn, dialect, topic, join_ref, &event, actions);
         };
-        if client_id.is_some_and(|id| id != seat.client.as_str()) {
-            let expected = seat.client;
+        if let Some(id) = client_id.filter(|id| *id != seat.client.as_str()) {
             if matches!(event, ClientEvent::Submit(_)) {
-                let cause = NackCause::OtherClient { expected };
-                self.nack_session(conn, dialect, topic, join_ref, cause, actions);
+                let mut nack = NackCause::OtherClient.words(dialect);
+                let got: String = id.chars().take(64).collect();
+                nack.message =
+                    format!("{}: expected {}, got {got}", nack.message, seat.client).into();
+                self.counters.nacks += 1;
+                let event = ServerEvent::Nack {
+                    document: "",
+                    nack: &nack,
+                };
+                self.tell(conn, topic, join_ref, event, actions);
             }
             return;
         }

@@ -70,6 +70,7 @@ impl Shard {
             }
         }
         self.consolidate_noops(now, actions);
+        self.answer_absent(now, actions);
         self.say_goodbyes(now, actions);
         self.flush(actions);
     }
