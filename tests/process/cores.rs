@@ -1,0 +1,259 @@
+//! Two cores: sockets are handed to their document's core under load, one Phoenix socket has
+//! documents on both, REST arrives anywhere.
+
+use crate::checker::{Ledger, members};
+use crate::client::{Client, Mode, introduction};
+use crate::load::Load;
+use crate::rest::{self, Reply};
+use crate::service::{Dir, Options, PATIENCE, Service};
+use crate::socket::{Message, Socket};
+use crate::token::{self, TENANT};
+use crate::wire::{BOTH, Wire, topic};
+use levee_core::ids::{DocKey, ShardId};
+use levee_core::placement::Placement;
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::thread;
+use std::time::Instant;
+
+const CORES: u16 = 2;
+const PARTITIONS: u16 = 4;
+/// Sockets that come, edit and go while the load is on.
+const VISITORS: usize = 4;
+const VISITS: usize = 12;
+
+fn start(dir: &Dir) -> Service {
+    let partitions = PARTITIONS.to_string();
+    Options::new(dir.path())
+        .cores(CORES)
+        .flag("partitions", &partitions)
+        .start()
+}
+
+/// A document of the tenant `fluid` that lives on a core.
+fn document_on(core: u16, number: usize) -> String {
+    let placement = Placement::new(PARTITIONS, CORES);
+    let mut names = (0..).map(|index| format!("core-{core}-{number}-{index}"));
+    let lives_there = |name: &String| placement.shard(&DocKey::new(TENANT, name)) == ShardId(core);
+    names.find(lives_there).expect("some name hashes there")
+}
+
+#[test]
+fn sockets_are_handed_over_under_load() {
+    let dir = Dir::new("cores");
+    let mut service = start(&dir);
+    let documents: Vec<_> = (0..4)
+        .map(|n| document_on(n % CORES, usize::from(n)))
+        .collect();
+    documents
+        .iter()
+        .for_each(|document| rest::create(service.address, document));
+    let mut load = Load::new();
+    for (document, seed) in documents.iter().zip(1..) {
+        for wire in BOTH {
+            load.start(service.address, wire, document, Mode::Write, seed);
+        }
+    }
+    let mut ledger = Ledger::default();
+    let address = service.address;
+    let visitors: Vec<_> = (0..VISITORS)
+        .map(|visitor| {
+            let documents = documents.clone();
+            thread::spawn(move || {
+                let mut seen = Vec::new();
+                for visit in 0..VISITS {
+                    let document = &documents[(visitor + visit) % documents.len()];
+                    let wire = BOTH[visit / 2 % 2];
+                    let mut client = Client::connect(address, wire, document);
+                    client.edit("a visit");
+                    seen.push((document.clone(), wire, client.cut()));
+                }
+                seen
+            })
+        })
+        .collect();
+    for visitor in visitors {
+        for (document, wire, ops) in visitor.join().expect("a visitor that did not panic") {
+            ledger.note(&document, wire, &ops);
+        }
+    }
+    service.wait_until("enough operations", |_| {
+        load.echoes() > 500 || load.is_over()
+    });
+    load.stop();
+    for seen in load.join() {
+        assert!(seen.end.is_none() && seen.nacks == 0, "{:?}", seen.end);
+        ledger.note(&seen.document, seen.wire, &seen.ops);
+    }
+    for document in &documents {
+        service.wait_until("everybody's leave", |service| {
+            members(&rest::deltas(service.address, Wire::Fluid, document, 0)).is_empty()
+        });
+        let ops = ledger.check(service.address, document);
+        let joins = ops.iter().filter(|op| op.kind == "join").count();
+        assert_eq!(joins, 2 + VISITORS * VISITS / documents.len(), "{document}");
+    }
+    service.assert_alive();
+}
+
+/// One Phoenix socket with a topic on each core.
+struct TwoTopics {
+    socket: Socket,
+    heard: Vec<Value>,
+}
+
+impl TwoTopics {
+    fn say(&mut self, document: &str, event: &str, payload: Value) {
+        let message = json!(["1", "1", topic(document), event, payload]).to_string();
+        self.socket.send_text(&message).expect("an open socket");
+    }
+
+    /// Listens until an event of a document is such.
+    fn wait(&mut self, document: &str, event: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let topic = topic(document);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let wanted = |heard: &&Value| {
+                heard[2] == topic.as_str() && heard[3] == event && is_so(&heard[4])
+            };
+            if let Some(heard) = self.heard.iter().find(wanted) {
+                return heard[4].clone();
+            }
+            match self.socket.receive(until) {
+                Ok(Some(Message::Text(text))) => {
+                    self.heard.push(serde_json::from_str(&text).expect("JSON"));
+                }
+                other => panic!("in vain waited for {event} of {document}: {other:?}"),
+            }
+        }
+    }
+
+    fn connect(&mut self, document: &str) -> String {
+        self.say(document, "phx_join", json!({}));
+        self.wait(document, "phx_reply", |reply| reply["status"] == "ok");
+        let token = token::of(document);
+        self.say(
+            document,
+            "connect_document",
+            introduction(document, Mode::Write, &token),
+        );
+        let success = self.wait(document, "connect_document_success", |_| true);
+        success["clientId"]
+            .as_str()
+            .expect("a client id")
+            .to_owned()
+    }
+
+    fn edit(&mut self, document: &str, client: &str, client_seq: u64) {
+        let op = json!({
+            "type": "op",
+            "contents": "both",
+            "clientSequenceNumber": client_seq,
+            "referenceSequenceNumber": 1,
+        });
+        self.say(
+            document,
+            "submitOp",
+            json!({"clientId": client, "messageBatches": [[op]]}),
+        );
+        self.wait(document, "op", |push| {
+            push["op"].as_array().is_some_and(|ops| {
+                ops.iter()
+                    .any(|op| op["clientId"] == client && op["clientSequenceNumber"] == client_seq)
+            })
+        });
+    }
+}
+
+#[test]
+fn one_phoenix_socket_has_documents_on_both_cores() {
+    let dir = Dir::new("cores");
+    let mut service = start(&dir);
+    let documents = [document_on(0, 0), document_on(1, 1)];
+    let mut others: Vec<_> = documents
+        .iter()
+        .map(|document| Client::connect(service.address, Wire::Levee, document))
+        .collect();
+    let socket = Socket::open(service.address, &Wire::Levee.path("")).expect("a socket");
+    let mut both = TwoTopics {
+        socket,
+        heard: Vec::new(),
+    };
+    let clients = documents.each_ref().map(|document| both.connect(document));
+    for client_seq in 1..=5 {
+        for ((document, client), other) in documents.iter().zip(&clients).zip(&mut others) {
+            both.edit(document, client, client_seq);
+            other.edit("from the other");
+            let seq = other.seen();
+            both.wait(document, "op", |push| {
+                let ops = push["op"].as_array();
+                ops.is_some_and(|ops| ops.iter().any(|op| op["sequenceNumber"] == seq))
+            });
+        }
+    }
+    // It leaves one document and keeps the other.
+    both.say(&documents[0], "phx_leave", json!({}));
+    both.wait(&documents[0], "phx_close", |_| true);
+    let has_left = |client: &Client, id: &str| {
+        client
+            .shown
+            .iter()
+            .any(|op| op.kind == "leave" && op.member.as_deref() == Some(id))
+    };
+    others[0]
+        .wait_until(|client| has_left(client, &clients[0]))
+        .expect("a leave");
+    both.edit(&documents[1], &clients[1], 6);
+    // And the other goes with the socket, whichever core has the socket.
+    both.socket.cut();
+    others[1]
+        .wait_until(|client| has_left(client, &clients[1]))
+        .expect("a leave");
+    for document in &documents {
+        Ledger::default().check(service.address, document);
+    }
+    service.assert_alive();
+}
+
+#[test]
+fn rest_is_answered_in_order_whichever_core_it_reaches() {
+    let dir = Dir::new("cores");
+    let mut service = start(&dir);
+    let documents = [document_on(0, 0), document_on(1, 1)];
+    for document in &documents {
+        rest::create(service.address, document);
+        let mut client = Client::connect(service.address, Wire::Fluid, document);
+        client.edit(document);
+        client.cut();
+        service.wait_until("the leave", |service| {
+            members(&rest::deltas(service.address, Wire::Fluid, document, 0)).is_empty()
+        });
+    }
+    let tokens = documents.each_ref().map(|document| token::of(document));
+    // Several connections, so that some reach one core and some the other.
+    for _ in 0..8 {
+        let mut stream = rest::open(service.address).expect("a connection");
+        let mut pipelined = String::new();
+        for index in 0..20 {
+            let (document, token) = (&documents[index % 2], &tokens[index % 2]);
+            pipelined.push_str(&format!(
+                "GET /deltas/fluid/{document}?from=0 HTTP/1.1\r\nhost: x\r\n\
+                 authorization: Basic {token}\r\n\r\n"
+            ));
+        }
+        stream
+            .write_all(pipelined.as_bytes())
+            .expect("room for twenty requests");
+        let mut replies = rest::Replies::new(stream);
+        for index in 0..20 {
+            let Reply { status, body, .. } = replies.next().expect("an answer");
+            assert_eq!(status, 200);
+            let text = String::from_utf8(body).expect("JSON");
+            assert!(
+                text.contains(&documents[index % 2]),
+                "answer {index}: {text}"
+            );
+        }
+    }
+    service.assert_alive();
+}

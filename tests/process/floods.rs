@@ -1,0 +1,297 @@
+//! Floods and peers that do not read: each meets its bound, memory stays where it is, and the
+//! others are served.
+
+use crate::client::{Client, Gone, Mode};
+use crate::rest;
+use crate::service::{Dir, Options, PATIENCE, Service};
+use crate::socket::{Message, Socket, upgrade_request};
+use crate::token;
+use crate::wire::{BOTH, Wire};
+use crate::witness::Witness;
+use socket2::SockRef;
+use std::io::{self, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// By how much a service may grow under a flood: its buffers and histories, bounded by themselves.
+const GROWTH_MAX_BYTES: u64 = 64 << 20;
+
+/// Ends a connection with a reset instead of a farewell.
+fn reset(stream: &TcpStream) {
+    // A socket that is gone already has no options.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+fn assert_bounded(service: &Service, before: u64) {
+    let grown = service.resident_bytes().saturating_sub(before);
+    assert!(grown < GROWTH_MAX_BYTES, "{grown} bytes more than before");
+}
+
+#[test]
+fn floods_of_connections_pass() {
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path()).flag("log", "warn").start();
+    let mut witness = Witness::new(&service, "d");
+    witness.check(&mut service);
+    let before = service.resident_bytes();
+    let half_an_upgrade = &upgrade_request(service.address, "/socket.io/?EIO=4")[..60];
+    for round in 0..3_000 {
+        let mut stream = rest::open(service.address).expect("a connection");
+        match round % 4 {
+            0 => drop(stream),
+            1 => {
+                reset(&stream);
+            }
+            2 => {
+                stream
+                    .write_all(half_an_upgrade.as_bytes())
+                    .expect("an open connection");
+            }
+            _ => {
+                stream
+                    .write_all(half_an_upgrade.as_bytes())
+                    .expect("an open connection");
+                reset(&stream);
+            }
+        }
+        if round % 1_000 == 0 {
+            witness.check(&mut service);
+        }
+    }
+    witness.check(&mut service);
+    assert_bounded(&service, before);
+}
+
+#[test]
+fn clients_that_vanish_in_any_state_leave() {
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path()).start();
+    let mut witness = Witness::new(&service, "d");
+    for round in 0..60 {
+        let wire = BOTH[round % 2];
+        if round % 3 == 0 {
+            let client = Client::connect(service.address, wire, "d");
+            reset(&client.socket.stream);
+            continue;
+        }
+        // Gone before the answer, at a moment of the machine's choosing.
+        let mut socket = Socket::open(service.address, &wire.path("d")).expect("a socket");
+        let introduction = crate::client::introduction("d", Mode::Write, &token::of("d"));
+        let connect = crate::wire::Outgoing::Connect(introduction);
+        let hello = match wire {
+            Wire::Fluid => String::from("40"),
+            Wire::Levee => String::from("[\"1\",\"1\",\"document:fluid:d\",\"phx_join\",{}]"),
+        };
+        socket.send_text(&hello).expect("an open socket");
+        socket
+            .send_text(&wire.message("d", "connect_document", &connect))
+            .expect("an open socket");
+        if round % 3 == 1 {
+            reset(&socket.stream);
+        }
+    }
+    // The witness's two are all that stay.
+    service.wait_until("the leaves", |service| {
+        let ops = rest::deltas(service.address, Wire::Fluid, "d", 0);
+        crate::checker::members(&ops).len() == 2
+    });
+    witness.check(&mut service);
+    crate::checker::Ledger::default().check(service.address, "d");
+}
+
+#[test]
+fn malformed_submissions_are_nacked_and_nothing_grows() {
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path())
+        .flag("outbox-bytes-max", "8MiB")
+        .flag("log", "error")
+        .start();
+    let mut witness = Witness::new(&service, "d");
+    witness.check(&mut service);
+    let before = service.resident_bytes();
+    let bad = [
+        "7",
+        "null",
+        "\"x\"",
+        "{}",
+        "[]",
+        "[7]",
+        "[null]",
+        "[[[[]]]]",
+        "[{}]",
+        "[{\"type\":7}]",
+        "[{\"type\":\"op\"}]",
+        "[{\"type\":\"op\",\"clientSequenceNumber\":\"1\"}]",
+        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":-5,\"referenceSequenceNumber\":0}]",
+        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":1e400,\"referenceSequenceNumber\":0}]",
+        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":999999999999999999999,\"referenceSequenceNumber\":0}]",
+        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":99999}]",
+        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":-9}]",
+        "[{\"type\":\"join\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
+        "[{\"type\":\"leave\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
+        "[{\"type\":\"summaryAck\",\"contents\":{},\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
+        "[{\"type\":\"summarize\",\"contents\":\"{\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
+        "[{\"type\":\"nonsense\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
+    ];
+    for wire in BOTH {
+        // One at a time: each is answered by something, or by a close, and harms nobody.
+        for ops in bad {
+            let mut client = Client::connect(service.address, wire, "d");
+            let sent = client.submit_raw(ops);
+            if sent.is_ok() {
+                let _ =
+                    client
+                        .socket
+                        .send(levee_core::wire::websocket::Opcode::Ping, true, b"there?");
+            }
+            let until = Instant::now() + PATIENCE;
+            loop {
+                match client.socket.receive(until) {
+                    Ok(Some(Message::Pong(_))) | Err(_) => break,
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{wire:?} {ops}: no answer"),
+                }
+            }
+            service.assert_alive();
+        }
+        witness.check(&mut service);
+        // And a flood of them, by somebody who reads none of the answers.
+        let mut client = Client::connect(service.address, wire, "d");
+        client
+            .socket
+            .stream
+            .set_write_timeout(Some(Duration::from_secs(2)))
+            .expect("a timeout");
+        for round in 0..20_000 {
+            if client.submit_raw(bad[round % bad.len()]).is_err() {
+                break;
+            }
+        }
+        witness.check(&mut service);
+        client.cut();
+    }
+    witness.check(&mut service);
+    assert_bounded(&service, before);
+    // What was refused is not in the document, but everything that is there is in order.
+    crate::checker::Ledger::default().check(service.address, "d");
+}
+
+#[test]
+fn a_slow_reader_is_disconnected_by_its_own_bound() {
+    const OP: usize = 256 << 10;
+    const OPS: usize = 120;
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path())
+        .flag("outbox-bytes-max", "8MiB")
+        .flag("durability", "process")
+        .flag("log", "warn")
+        .start();
+    rest::create(service.address, "d");
+    let contents = "x".repeat(OP);
+    let mut writer = Client::connect(service.address, Wire::Fluid, "d");
+    // What the writing alone takes is not the slow reader's.
+    (0..OPS).for_each(|_| writer.edit(&contents));
+    for wire in BOTH {
+        let before = service.resident_bytes();
+        let mut slow = Client::connect_to_read(service.address, wire, "d");
+        (0..OPS).for_each(|_| writer.edit(&contents));
+        assert_bounded(&service, before);
+        // What waits in the system's buffers can be read; then comes the end.
+        let shown = slow.shown.len();
+        let mut until = Instant::now() + PATIENCE;
+        let end = loop {
+            match slow.hear(until) {
+                Ok(Some(_)) => until = Instant::now() + PATIENCE,
+                Ok(None) => panic!("{wire:?}: the slow reader is still connected"),
+                Err(gone) => break gone,
+            }
+        };
+        assert!(
+            matches!(end, Gone::Ended { .. } | Gone::Broken(_)),
+            "{end:?}"
+        );
+        assert!(slow.shown.len() - shown < OPS, "it was shown everything");
+        service.assert_alive();
+        // It comes back and reads everything.
+        let mut again = Client::connect_to_read(service.address, wire, "d");
+        writer.edit("again");
+        again.catch_up(writer.seen());
+        again.cut();
+    }
+}
+
+#[test]
+fn a_client_over_its_rate_is_throttled_alone() {
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path())
+        .flag("ops-per-second-max", "50")
+        .start();
+    let mut witness = Witness::new(&service, "d");
+    for wire in BOTH {
+        let mut client = Client::connect(service.address, wire, "d");
+        for _ in 0..100 {
+            client.submit(&["x", "y", "z"]).expect("an open socket");
+        }
+        client
+            .wait_until(|client| !client.nacks.is_empty())
+            .expect("a nack");
+        let nack = &client.nacks[0];
+        let content = if nack.is_array() {
+            &nack[0]["content"]
+        } else {
+            &nack["content"]
+        };
+        assert_eq!(content["code"], 429, "{nack}");
+        assert!(
+            content["retryAfter"]
+                .as_f64()
+                .is_some_and(|after| after > 0.0),
+            "{nack}"
+        );
+        client.cut();
+        witness.check(&mut service);
+    }
+    crate::checker::Ledger::default().check(service.address, "d");
+}
+
+#[test]
+fn an_address_has_a_number_of_sockets_and_no_more() {
+    const SOCKETS: usize = 20;
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path())
+        .flag("sockets-per-address-max", &SOCKETS.to_string())
+        .start();
+    let mut open: Vec<_> = (0..SOCKETS)
+        .map(|_| Socket::open(service.address, &Wire::Levee.path("d")).expect("a socket"))
+        .collect();
+    let refused = Socket::open(service.address, &Wire::Levee.path("d")).err();
+    let refused = refused.expect("one socket too many");
+    assert!(
+        !matches!(
+            refused.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+        ),
+        "it was let wait: {refused}"
+    );
+    // Those that are there are not touched, and a place that gets free is given again.
+    let heartbeat = "[null,\"1\",\"phoenix\",\"heartbeat\",{}]";
+    for socket in &mut open {
+        socket.send_text(heartbeat).expect("an open socket");
+        let answer = socket.receive(Instant::now() + PATIENCE);
+        assert!(matches!(answer, Ok(Some(Message::Text(_)))), "{answer:?}");
+    }
+    open.pop();
+    service.wait_until("a free place", |service| {
+        Socket::open(service.address, &Wire::Levee.path("d")).is_ok()
+    });
+    drop(open);
+    let mut client = None;
+    service.wait_until("free places", |service| {
+        let token = token::of("d");
+        let connected = Client::try_connect(service.address, Wire::Levee, "d", Mode::Write, &token);
+        client = connected.ok();
+        client.is_some()
+    });
+    client.expect("a client").edit("served");
+    service.assert_alive();
+}

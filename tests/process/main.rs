@@ -1,0 +1,25 @@
+//! Process tests: the real binary on loopback, on a disk, under everything that can happen to a
+//! process. Nothing here depends on speed; every wait has an end.
+
+mod checker;
+mod client;
+mod cores;
+mod disk;
+mod ends;
+mod floods;
+mod frames;
+mod idle;
+mod kill;
+mod load;
+mod mangled;
+mod ops;
+mod proxy;
+mod random;
+mod requests;
+mod rest;
+mod service;
+mod socket;
+mod token;
+mod tokens;
+mod wire;
+mod witness;
