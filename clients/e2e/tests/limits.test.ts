@@ -3,13 +3,13 @@
 
 import { createHash } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-import { type App, azureLocalOpener, converge } from "../src/app.ts";
+import { type App, azureLocalOpener, azureRemoteOpener, converge } from "../src/app.ts";
 import { type LoaderApp, LoaderKit, type LoaderOptions, watchSummaries } from "../src/loader.ts";
 import { Probe } from "../src/probe.ts";
 import { Random, seed } from "../src/random.ts";
 import { createDocument, readDeltas } from "../src/rest.ts";
 import { Service, tenants } from "../src/service.ts";
-import { everywhere, needs } from "../src/target.ts";
+import { everywhere, needs, target } from "../src/target.ts";
 import { until } from "../src/wait.ts";
 
 let service: Service;
@@ -32,13 +32,14 @@ everywhere(
   "100 users work in one session",
   async () => {
     const USERS = 100;
-    const { app: first, attach } = await azureLocalOpener(service).create();
+    const opener = target === "levee" ? azureRemoteOpener : azureLocalOpener;
+    const { app: first, attach } = await opener(service).create();
     const documentId = await attach();
     const apps: App[] = [first];
     open.push(first);
     while (apps.length < USERS) {
       const batch = await Promise.all(
-        Array.from({ length: 9 }, () => azureLocalOpener(service).load(documentId)),
+        Array.from({ length: 9 }, () => opener(service).load(documentId)),
       );
       apps.push(...batch);
       open.push(...batch);
