@@ -31,7 +31,6 @@ const lacking = {
     largeBodies: "now and then loses the connection to its own storage route under large bodies",
     bodies: "refuses bodies over 50 MB",
     pollingRefusal: "serves long polling instead of refusing it",
-    plainRest: "reads a JSON body only under a JSON content type, which the driver does not send",
     presenceEvents: "has no server-backed presence",
     goodbye: "does not drain on SIGTERM",
   },

@@ -123,8 +123,10 @@ phoenix("official clients work on while a Phoenix client comes and goes", async 
   await converge([first, second]);
   const official = channel.ops().filter(({ clientId }) => clientId !== null);
   expect(official.length).toBeGreaterThanOrEqual(2);
-  await until(() => first.audience.getMembers().size === 2, { what: "two Azure members" });
+  const members = () => first.audience.getMembers().size;
+  await until(() => members() === 3, { what: "the Phoenix member beside the two", seen: members });
   await channel.leave();
+  await until(() => members() === 2, { what: "the Phoenix member’s leave", seen: members });
   first.map.set("b", 2);
   await saved(first);
   const state = await converge([first, second]);

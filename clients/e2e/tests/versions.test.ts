@@ -71,7 +71,8 @@ describe.each(forms)("%s", (_name, test, openerOf) => {
     expect(await converge([app, late])).toEqual(edited);
     expect(await viewVersion(opener, documentId, newest)).toEqual(edited);
     expect(await viewVersion(opener, documentId, birth)).toEqual(atBirth);
-    expect(await opener.client.getContainerVersions(documentId, { maxCount: 1 })).toEqual([newest]);
+    const two = await opener.client.getContainerVersions(documentId, { maxCount: 2 });
+    expect(two).toEqual(versions.slice(0, 2));
   });
 
   test("a document that does not exist gives the error that official tests expect", async () => {
