@@ -73,11 +73,15 @@ export const emptyDocument = {
   ],
 };
 
-/** Creates a document that holds nothing, and answers its id. */
-export async function createDocument(service: Service, tenant: Tenant): Promise<string> {
+/** Creates a document, one that holds nothing unless told otherwise, and answers its id. */
+export async function createDocument(
+  service: Service,
+  tenant: Tenant,
+  summary: unknown = emptyDocument.summary,
+): Promise<string> {
   const answer = await rest(service, "POST", `/documents/${tenant.id}`, {
     authorization: ordererAuth(signToken(tenant, "")),
-    body: emptyDocument,
+    body: { ...emptyDocument, summary },
   });
   if (answer.status !== 201 || typeof answer.body !== "string") {
     throw new Error(`create answered ${answer.status}: ${JSON.stringify(answer.body)}`);

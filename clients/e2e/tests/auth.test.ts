@@ -154,9 +154,13 @@ describe("REST", () => {
       `/repos/${tenant.id}/commits?count=1&sha=${id}`,
       `/repos/${tenant.id}/git/summaries/latest`,
     ];
-    for (const path of paths) expect((await rest(service, "GET", path)).status, path).toBe(401);
+    // Each wire has its own number for it; on paths that both have, a request says no wire.
+    for (const path of paths) {
+      const answer = await rest(service, "GET", path);
+      expect([401, 403], path).toContain(answer.status);
+    }
     const create = await rest(service, "POST", `/documents/${tenant.id}`, { body: {} });
-    expect(create.status).toBe(401);
+    expect([401, 403]).toContain(create.status);
   });
 
   needs("auth")("an expired token is 401, a token for another document 403", async () => {
@@ -171,10 +175,12 @@ describe("REST", () => {
   });
 
   needs("auth")("objects, versions and refs of a document are its own", async () => {
-    const [mine, theirs] = [
-      await createDocument(service, tenant),
-      await createDocument(service, tenant),
-    ];
+    const mine = await createDocument(service, tenant);
+    // Two empty documents made in one second are one and the same commit: theirs holds something.
+    const theirs = await createDocument(service, tenant, {
+      type: 1,
+      tree: { ".metadata": { type: 2, content: '{"theirs":true}' } },
+    });
     const as = (id: string) => ({ authorization: storageAuth(tenant, signToken(tenant, id)) });
     const stored = await rest(service, "POST", `/repos/${tenant.id}/git/blobs`, {
       ...as(theirs),
@@ -197,6 +203,7 @@ describe("REST", () => {
     expect([403, 404]).toContain((await commits(commit.sha, mine)).status);
     const tree = `/repos/${tenant.id}/git/trees/${commit.commit.tree.sha}?recursive=1`;
     expect((await rest(service, "GET", tree, as(theirs))).status).toBe(200);
+    expect([403, 404]).toContain((await rest(service, "GET", tree, as(mine))).status);
   });
 
   needs("auth")("a token without summary:write stores no object", async () => {

@@ -58,7 +58,7 @@ class Writer {
       this.written.push(mark);
       this.#app.text.insertText(this.#app.text.getLength(), mark);
       this.#app.map.set(mark, this.written.length);
-      await pause(random.below(20));
+      await pause(20 + random.below(60));
     }
   }
 }
