@@ -3,9 +3,11 @@
 CARGO ?= cargo
 SEEDS ?= 1000
 SEED ?=
-SCENARIO ?= loadtest/scenarios/smoke.toml
+SCENARIO ?= loadtest/scenarios/hot-document.toml
+LOAD_PORT ?= 7171
 
-.PHONY: run test lint unit e2e bench load sim clean help
+.DEFAULT_GOAL := help
+.PHONY: run test lint unit e2e bench load compare sim clean help
 
 help: ## Print the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -29,17 +31,27 @@ unit: ## Unit, property, contract, simulation and process tests
 
 e2e: ## Official Fluid clients against the release binary
 	$(CARGO) build --release --bin levee
-	cd clients && npm ci --no-audit --no-fund && npm test
+	cd clients && npm ci --no-audit --no-fund
+	cd clients && npm run format:check && npm run lint && npm run typecheck
+	cd clients && npm test
 
-bench: ## Microbenchmarks of the core
+bench: ## Microbenchmarks of the core and the store
 	$(CARGO) bench --workspace
 
 load: ## One load scenario against a service of its own: make load SCENARIO=…
-	$(CARGO) build --release --bin levee --bin loadtest
-	./target/release/loadtest run $(SCENARIO)
+	$(CARGO) build --release -p levee -p levee-loadtest
+	@mkdir -p target/peers; \
+	loadtest/peers/levee.sh $(LOAD_PORT) 0 & service=$$!; trap "kill $$service" EXIT; \
+	for try in $$(seq 100); do \
+		curl -fs http://127.0.0.1:$(LOAD_PORT)/health >/dev/null && break; sleep 0.2; \
+	done; \
+	target/release/levee-loadtest run $(SCENARIO) --url http://127.0.0.1:$(LOAD_PORT) --cpu 1
+
+compare: ## The same work done by Tinylicious and by this service, side by side
+	loadtest/compare.sh
 
 sim: ## Deterministic simulation: make sim SEEDS=10000, or SEED=n to replay one
-	LEVEE_SIM_SEEDS=$(SEEDS) LEVEE_SIM_SEED=$(SEED) $(CARGO) test --release --test sim -- --nocapture
+	SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) $(CARGO) test --release --test sim $(if $(SEED),replay) -- --nocapture
 
 clean: ## Remove what was built
 	$(CARGO) clean

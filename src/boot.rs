@@ -242,7 +242,10 @@ impl Service {
             std::thread::sleep(WATCH);
         }
         if !self.control.is_settled() {
-            tracing::warn!("the drain's deadline has passed; open sockets are cut");
+            for (core, figures) in self.control.figures().iter().enumerate() {
+                let (sockets, work) = (figures.sockets, figures.work);
+                tracing::warn!(core, sockets, work, "cut at the drain's deadline");
+            }
         }
         if self.stop() {
             Ok(Ended::Settled)

@@ -42,7 +42,9 @@ pub fn log(core: ShardId, event: &LogEvent) {
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     counters: Counters,
-    sockets: u64,
+    pub sockets: u64,
+    /// Pieces of work for the store and REST that are under way.
+    pub work: u64,
     documents: u64,
     /// Letters that wait behind full rings.
     letters_waiting: u64,
@@ -121,10 +123,11 @@ type PartitionRow = (
 );
 
 /// Every figure of a core once: name, kind, help, value.
-const ROWS: [Row; 29] = {
+const ROWS: [Row; 30] = {
     use Type::{Counter, Gauge};
     [
         ("sockets", Gauge, "Open sockets.", |f| f.sockets),
+        ("work", Gauge, "Store and REST work under way.", |f| f.work),
         ("documents", Gauge, "Documents in memory.", |f| f.documents),
         (
             "letters_waiting",

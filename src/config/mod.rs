@@ -78,11 +78,7 @@ impl Config {
     pub fn load(inputs: &Inputs) -> Result<(Self, Settings), ConfigError> {
         let mut settings = Settings::load(inputs)?;
         if inputs.dev && !settings.is_set(Key::Listen) {
-            let listen: Vec<_> = DEV_PORTS
-                .iter()
-                .map(|port| format!("127.0.0.1:{port}"))
-                .collect();
-            settings.set_default(Key::Listen, &listen.join(","));
+            settings.set_default(Key::Listen, &dev_addresses());
         }
         let config = Self::from_settings(&settings, inputs.dev);
         config.check_dev()?;
@@ -172,6 +168,14 @@ fn limits(settings: &Settings) -> Limits {
         idle_document_ms: settings.number(Key::IdleDocumentMs),
         handshake_ms: settings.number(Key::HandshakeMs),
     }
+}
+
+/// Both loopback addresses: `localhost` is either, as the client's system pleases.
+fn dev_addresses() -> String {
+    let hosts = ["127.0.0.1", "[::1]"];
+    let here = hosts.iter().filter(|host| crate::runtime::is_local(host));
+    let addresses = here.flat_map(|host| DEV_PORTS.map(|port| format!("{host}:{port}")));
+    addresses.collect::<Vec<_>>().join(",")
 }
 
 /// The keys that the clients' own packages sign with, known to everyone: for this machine only.

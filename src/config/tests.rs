@@ -114,7 +114,13 @@ fn dev_is_for_loopback_only() {
         .iter()
         .map(std::net::SocketAddr::port)
         .collect();
-    assert_eq!(ports, [4000, 7070, 7071]);
+    assert_eq!(ports[..3], [4000, 7070, 7071]);
+    assert!(
+        config
+            .listen
+            .iter()
+            .all(|address| address.ip().is_loopback())
+    );
     assert!(
         config
             .tenants

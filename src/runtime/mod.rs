@@ -26,6 +26,12 @@ pub fn allowed_cpus() -> Vec<usize> {
         .collect()
 }
 
+/// Whether this machine has the address, such as `127.0.0.1` or `[::1]`.
+#[must_use]
+pub fn is_local(host: &str) -> bool {
+    std::net::TcpListener::bind(format!("{host}:0")).is_ok()
+}
+
 /// 128 bits that nobody can predict; `None` only where the kernel has no random numbers.
 #[must_use]
 pub fn random() -> Option<u128> {
@@ -41,6 +47,12 @@ mod tests {
     use crate::config::RuntimeChoice;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn loopback_is_local_and_a_foreign_address_is_not() {
+        assert!(is_local("127.0.0.1"));
+        assert!(!is_local("192.0.2.1"));
+    }
 
     #[test]
     fn some_cpu_is_allowed() {

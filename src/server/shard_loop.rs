@@ -353,7 +353,8 @@ impl Core {
         if self.ticks.get() % STORE_FIGURES_TICKS == 1 {
             figures.store(&self.store.stats());
         }
-        let is_idle = waiting == 0 && self.conns.borrow().count() == 0 && self.work.is_idle();
+        figures.work = self.work.count() as u64;
+        let is_idle = waiting == 0 && figures.sockets == 0 && figures.work == 0;
         let settled = self.draining.get() && is_idle && shard.is_settled();
         self.control
             .report(self.id.0, self.clock.mono_ms(), settled, &figures);

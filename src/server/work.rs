@@ -32,8 +32,8 @@ pub(super) struct Work(Cell<usize>);
 
 impl Work {
     #[must_use]
-    pub(super) fn is_idle(&self) -> bool {
-        self.0.get() == 0
+    pub(super) fn count(&self) -> usize {
+        self.0.get()
     }
 }
 
