@@ -71,6 +71,55 @@ impl Shard {
                 self.tell(conn, topic, None, event, actions);
             }
             ClientEvent::Alive => {}
+            ClientEvent::Malformed(Malformed::Frame) => {
+                self.malformed(conn, Malformed::Frame, join_ref, topic, actions);
+            }
+            other => {
+                let addressed = (topic, join_ref, message_ref);
+                if dialect == Dialect::SocketIo || self.is_on_channel(conn, addressed, actions) {
+                    self.said_to_document(now, conn, text, addressed, other, actions);
+                }
+            }
+        }
+    }
+
+    /// Whether a Phoenix message belongs to a joined topic. One of an earlier join is ignored.
+    fn is_on_channel(
+        &mut self,
+        conn: ConnId,
+        (topic, join_ref, message_ref): Addressed<'_>,
+        actions: &mut Vec<Action>,
+    ) -> bool {
+        let state = self.connection(conn);
+        match state.and_then(|state| state.channel(topic)) {
+            Some(channel) => channel.join_ref.as_deref() == join_ref,
+            None => {
+                let response = br#"{"reason":"unmatched topic"}"#;
+                let event = ServerEvent::Reply {
+                    message_ref,
+                    ok: false,
+                    response,
+                };
+                self.tell(conn, topic, None, event, actions);
+                false
+            }
+        }
+    }
+
+    /// Events that are addressed to a document.
+    fn said_to_document(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        text: &[u8],
+        (topic, join_ref, _): Addressed<'_>,
+        event: ClientEvent<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(dialect) = self.connection(conn).and_then(|state| state.dialect) else {
+            return;
+        };
+        match event {
             ClientEvent::Connect(connect) => {
                 self.connect(
                     now,
@@ -86,14 +135,7 @@ impl Shard {
                 self.malformed(conn, malformed, join_ref, topic, actions);
             }
             ClientEvent::Unknown => {}
-            other => self.seated(
-                now,
-                conn,
-                dialect,
-                (topic, join_ref, message_ref),
-                other,
-                actions,
-            ),
+            other => self.seated(now, conn, dialect, (topic, join_ref), other, actions),
         }
     }
 
@@ -137,7 +179,7 @@ impl Shard {
         now: Now,
         conn: ConnId,
         dialect: Dialect,
-        (topic, join_ref, message_ref): (&str, Option<&str>, Option<&str>),
+        (topic, join_ref): (&str, Option<&str>),
         event: ClientEvent<'_>,
         actions: &mut Vec<Action>,
     ) {
@@ -155,21 +197,9 @@ impl Shard {
                 None => state.seats().next(),
             }
         } else {
-            let Some(channel) = state.channel(topic) else {
-                let response = br#"{"reason":"unmatched topic"}"#;
-                let event = ServerEvent::Reply {
-                    message_ref,
-                    ok: false,
-                    response,
-                };
-                return self.tell(conn, topic, None, event, actions);
-            };
-            if channel.join_ref.as_deref() != join_ref {
-                return; // of an earlier join of the topic
-            }
-            match channel.place {
-                Place::Here(seat) => Some(seat),
-                Place::Joined | Place::Waiting | Place::Elsewhere(_) => None,
+            match state.channel(topic).map(|channel| &channel.place) {
+                Some(Place::Here(seat)) => Some(*seat),
+                Some(Place::Joined | Place::Waiting | Place::Elsewhere(_)) | None => None,
             }
         };
         let Some(seat) = seat else {
