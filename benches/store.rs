@@ -76,7 +76,7 @@ fn main() {
 }
 
 fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000, 3).expect("sound bounds")
+    Histogram::new_with_bounds(1, 60_000_000, 2).expect("sound bounds")
 }
 
 async fn measure(config: &StoreConfig, rate: usize) {

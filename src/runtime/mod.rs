@@ -2,6 +2,7 @@
 //! epoll where the ring cannot be made. Another runtime would be another file with these names.
 
 mod clock;
+mod fs;
 mod monoio;
 
 pub use self::monoio::{
@@ -9,6 +10,7 @@ pub use self::monoio::{
     spawn, timeout,
 };
 pub use clock::Clock;
+pub use fs::RingFile;
 
 /// CPUs this process may run on, ascending.
 #[must_use]

@@ -60,7 +60,7 @@ impl Default for StoreConfig {
             move_ms: 2_000,
             backlog_bytes_max: 64 << 20,
             sync_ms: 50,
-            cache_bytes: 32 << 20,
+            cache_bytes: 16 << 20,
             disk: Disk::Real,
         }
     }

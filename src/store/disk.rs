@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::runtime::RingFile;
+
 /// The disk under the log files.
 #[derive(Clone, Debug, Default)]
 pub enum Disk {
@@ -118,16 +120,6 @@ enum Driver {
     Thread(Sender<Request>),
 }
 
-/// A monoio file closes itself through the ring of the running loop. A store that is dropped after
-/// its loop has none, so there the descriptor is left to the end of the process.
-struct RingFile(Option<monoio::fs::File>);
-
-impl Drop for RingFile {
-    fn drop(&mut self) {
-        std::mem::forget(self.0.take());
-    }
-}
-
 enum Request {
     Write {
         buffer: Vec<u8>,
@@ -143,7 +135,7 @@ impl LogFile {
     /// Takes over an open file. Call it on the core.
     pub(crate) fn new(file: File, ring: bool, disk: Disk) -> io::Result<Self> {
         let driver = if ring {
-            Driver::Ring(RingFile(Some(monoio::fs::File::from_std(file)?)))
+            Driver::Ring(RingFile::new(file)?)
         } else {
             let (sender, requests) = crossbeam_channel::unbounded();
             let thread = std::thread::Builder::new().name("levee-log".into());
@@ -166,8 +158,7 @@ impl LogFile {
 
     async fn write_all(&self, buffer: Vec<u8>, at: u64) -> (io::Result<()>, Vec<u8>) {
         match &self.driver {
-            Driver::Ring(RingFile(Some(file))) => file.write_all_at(buffer, at).await,
-            Driver::Ring(RingFile(None)) => (Err(gone()), buffer),
+            Driver::Ring(file) => file.write_all_at(buffer, at).await,
             Driver::Thread(requests) => {
                 let (done, result) = oneshot::channel();
                 if requests.send(Request::Write { buffer, at, done }).is_err() {
@@ -178,15 +169,13 @@ impl LogFile {
         }
     }
 
-    /// Brings everything written before to the device. An error is final: what the kernel could not
-    /// write it may have forgotten, and a second sync would succeed without it.
+    /// Brings everything written before to the device. An error is final for the segment.
     pub(crate) async fn sync(&self) -> io::Result<()> {
         if let Some(error) = self.disk.sync_fault() {
             return Err(error);
         }
         match &self.driver {
-            Driver::Ring(RingFile(Some(file))) => file.sync_data().await,
-            Driver::Ring(RingFile(None)) => Err(gone()),
+            Driver::Ring(file) => file.sync_data().await,
             Driver::Thread(requests) => {
                 let (done, result) = oneshot::channel();
                 requests.send(Request::Sync { done }).map_err(|_| gone())?;
@@ -197,11 +186,13 @@ impl LogFile {
 
     /// Closes the file without blocking the core.
     pub(crate) async fn close(self) {
-        if let Driver::Ring(mut file) = self.driver
-            && let Some(file) = file.0.take()
-        {
-            // Everything that matters was synced before.
-            let _ = file.close().await;
+        match self.driver {
+            Driver::Ring(file) => {
+                // Everything that matters was synced before.
+                let _ = file.close().await;
+            }
+            // The thread ends, and closes the file, when there are no more requests.
+            Driver::Thread(_) => {}
         }
     }
 }

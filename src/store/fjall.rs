@@ -23,8 +23,8 @@ use super::values::{Chunk, Head, Moved, decode_object, encode_object};
 const JOIN_BYTES: u32 = 4 << 10;
 /// Objects of at least this size are kept beside the tree, so that compaction does not copy them.
 const SEPARATE_BYTES: u32 = 4 << 10;
-const MEMTABLE_BYTES: u64 = 16 << 20;
-const JOURNAL_BYTES: u64 = 128 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
+const JOURNAL_BYTES: u64 = 64 << 20;
 
 /// Everything sorted: heads, checkpoints, chunks of operations, objects.
 #[derive(Clone)]

@@ -14,6 +14,8 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use crate::runtime;
+
 use super::config::StoreConfig;
 use super::frame;
 use super::storage::{LogStart, Storage};
@@ -32,7 +34,7 @@ pub(crate) struct LogFigures {
 
 impl LogFigures {
     fn new(position: u64) -> Self {
-        let histogram = Histogram::new_with_bounds(1, 60_000_000, 3);
+        let histogram = Histogram::new_with_bounds(1, 60_000_000, 2);
         let write_us = histogram.unwrap_or_else(|_| unreachable!("the bounds are sound constants"));
         let sync_us = write_us.clone();
         Self {
@@ -96,7 +98,7 @@ impl Log {
             (partition.0, identity),
             start,
         );
-        monoio::spawn(async move {
+        runtime::spawn(async move {
             writer.run().await;
             let _ = done.send(());
         });

@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use crate::runtime;
+
 use super::config::{Durability, StoreConfig};
 use super::disk::LogFile;
 use super::fjall::disk_fault;
@@ -240,8 +242,8 @@ impl Writer {
         }
         let sync = Rc::clone(&self.sync);
         let delay = Duration::from_millis(self.config.sync_ms);
-        monoio::spawn(async move {
-            monoio::time::sleep(delay).await;
+        runtime::spawn(async move {
+            runtime::sleep(delay).await;
             target.sync_scheduled.set(false);
             let end = target.end.get();
             match target.file.sync().await {
@@ -340,7 +342,7 @@ impl Writer {
                 },
             };
             self.queue.refuse(fault);
-            monoio::time::sleep(RETRY).await;
+            runtime::sleep(RETRY).await;
         }
     }
 
