@@ -34,8 +34,9 @@ key_file = "/run/secrets/acme"
 
 ## `--dev`
 
-Loopback only, ports 4000, 7070 and 7071 unless `listen` is given, and three more tenants: `fluid`
-(key `dev-tenant-secret-key`), `tinylicious` (key `12345`) and `local`, whose tokens are not verified.
+Loopback only, ports 4000, 7070 and 7071 unless `listen` is given, and three more tenants:
+`fluid` (key `dev-tenant-secret-key`), `tinylicious` (key `12345`) and `local`, whose tokens are not
+verified.
 
 ## Exit codes
 

@@ -5,6 +5,8 @@ pub mod options;
 pub mod settings;
 pub mod value;
 
+pub use crate::runtime::RuntimeChoice;
+
 pub use settings::{ConfigError, Inputs, Secret, Settings, Tenant};
 
 use levee_core::limits::Limits;
@@ -33,14 +35,6 @@ impl Durability {
             Self::Memory => "memory",
         }
     }
-}
-
-/// Which loop carries the cores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RuntimeChoice {
-    /// `io_uring`, or epoll where the ring cannot be made.
-    Auto,
-    Epoll,
 }
 
 /// The configuration in force, typed. Everything in it has been checked.

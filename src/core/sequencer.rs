@@ -179,6 +179,7 @@ impl Sequencer {
         true
     }
 
+    // walk 7/12
     /// Orders a client's message. Checks in the reference service's order.
     pub fn submit(&mut self, slot: WriterSlot, message: Submission, mono_ms: u64) -> Verdict {
         let (head, min) = (self.head, self.min);

@@ -12,6 +12,14 @@ pub use self::monoio::{
 pub use clock::Clock;
 pub use fs::RingFile;
 
+/// Which loop carries the cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeChoice {
+    /// `io_uring`, or epoll where the ring cannot be made.
+    Auto,
+    Epoll,
+}
+
 /// CPUs this process may run on, ascending.
 #[must_use]
 pub fn allowed_cpus() -> Vec<usize> {
@@ -46,7 +54,6 @@ pub fn random() -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RuntimeChoice;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 

@@ -1,6 +1,6 @@
 //! The names of `super`, on monoio.
 
-use crate::config::RuntimeChoice;
+use super::RuntimeChoice;
 use monoio::io::{AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf, Splitable};
 use monoio::net::{TcpListener, TcpStream};
 use monoio::time::TimeDriver;

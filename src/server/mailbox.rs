@@ -51,7 +51,8 @@ struct Doorbell {
 
 impl Doorbell {
     /// Called after a push. The fence orders the push before the look at `awake`, as
-    /// `poll_letters` orders its own store before the look at the rings: one of the two sees the other.
+    /// `poll_letters` orders its own store before the look at the rings: one of the two sees the
+    /// other.
     fn ring(&self) {
         fence(Ordering::SeqCst);
         if !self.awake.load(Ordering::Relaxed) && !self.awake.swap(true, Ordering::AcqRel) {

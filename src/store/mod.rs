@@ -199,8 +199,8 @@ impl Store {
         }
     }
 
-    /// Commits what is waiting, moves everything into the tree, syncs it, and notes that the end was
-    /// in good order. A store that is dropped instead leaves its directory as a crash would.
+    /// Commits what is waiting, moves everything into the tree, syncs it, and notes that the end
+    /// was in good order. A store that is dropped instead leaves its directory as a crash would.
     pub async fn close(self) -> Result<(), StoreFault> {
         match self {
             Self::Memory(_) => Ok(()),

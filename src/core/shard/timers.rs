@@ -11,7 +11,7 @@ use crate::ids::{ConnId, Now};
 use crate::limits::{
     CONNECT_ANSWER_MS, PHOENIX_IDLE_MS, PING_INTERVAL_MS, PING_TIMEOUT_MS, TICK_MS,
 };
-use crate::session::Protocol;
+use crate::session::{Connection, Protocol};
 use crate::shard::docs::{DocSlot, Entry};
 use crate::wire::websocket::close_frame;
 
@@ -81,49 +81,7 @@ impl Shard {
         let Some(c) = port.conn(conn).filter(|c| !c.is_closing) else {
             return;
         };
-        let state = &mut c.state;
-        let silent_ms = now.mono_ms.saturating_sub(state.heard_ms);
-        let expired = state
-            .seats()
-            .any(|seat| seat.expires_unix_s <= now.unix_s());
-        let due = match (&state.protocol, state.dialect) {
-            (
-                Protocol::Http {
-                    is_answering: true, ..
-                },
-                _,
-            ) => Due::Nothing,
-            (Protocol::Http { reader, .. }, _) if reader.is_idle() && silent_ms > handshake_ms => {
-                Due::TimedOut
-            }
-            (Protocol::Http { reader, .. }, _) if !reader.is_idle() => {
-                // A body may take longer, at no less than about 16 KB a second.
-                let allowed_ms = handshake_ms + reader.buffered_bytes() as u64 / 16;
-                let taken_ms = now.mono_ms.saturating_sub(state.opened_ms);
-                if taken_ms > allowed_ms {
-                    Due::TimedOut
-                } else {
-                    Due::Nothing
-                }
-            }
-            (Protocol::Http { .. } | Protocol::Busy, _) => Due::Nothing,
-            _ if expired => Due::Expired,
-            (Protocol::Link { .. }, _) => Due::Nothing,
-            (Protocol::WebSocket { .. }, Some(Dialect::SocketIo)) => {
-                let unpinged_ms = now.mono_ms.saturating_sub(state.pinged_ms);
-                if silent_ms > PING_INTERVAL_MS + PING_TIMEOUT_MS {
-                    Due::Silent(1001)
-                } else if unpinged_ms >= PING_INTERVAL_MS {
-                    state.pinged_ms = now.mono_ms;
-                    Due::Ping
-                } else {
-                    Due::Nothing
-                }
-            }
-            (Protocol::WebSocket { .. }, _) if silent_ms > PHOENIX_IDLE_MS => Due::Silent(1002),
-            (Protocol::WebSocket { .. }, _) => Due::Nothing,
-        };
-        match due {
+        match due(&mut c.state, now, handshake_ms) {
             Due::Nothing => {}
             Due::Ping => self.tell(conn, "", None, ServerEvent::Ping, actions),
             Due::TimedOut => {
@@ -260,4 +218,53 @@ impl Shard {
 
 fn next(at: usize, total: usize) -> usize {
     if at + 1 >= total { 0 } else { at + 1 }
+}
+
+/// What time asks for on one connection; notes a ping as sent.
+fn due(state: &mut Connection, now: Now, handshake_ms: u64) -> Due {
+    let silent_ms = now.mono_ms.saturating_sub(state.heard_ms);
+    let expired = state
+        .seats()
+        .any(|seat| seat.expires_unix_s <= now.unix_s());
+    match (&state.protocol, state.dialect) {
+        (
+            Protocol::Http {
+                is_answering: true, ..
+            },
+            _,
+        ) => Due::Nothing,
+        (Protocol::Http { reader, .. }, _) if reader.is_idle() => {
+            if silent_ms > handshake_ms {
+                Due::TimedOut
+            } else {
+                Due::Nothing
+            }
+        }
+        (Protocol::Http { reader, .. }, _) => {
+            // A body may take longer, at no less than about 16 KB a second.
+            let allowed_ms = handshake_ms + reader.buffered_bytes() as u64 / 16;
+            let taken_ms = now.mono_ms.saturating_sub(state.opened_ms);
+            if taken_ms > allowed_ms {
+                Due::TimedOut
+            } else {
+                Due::Nothing
+            }
+        }
+        (Protocol::Busy, _) => Due::Nothing,
+        _ if expired => Due::Expired,
+        (Protocol::Link { .. }, _) => Due::Nothing,
+        (Protocol::WebSocket { .. }, Some(Dialect::SocketIo)) => {
+            let unpinged_ms = now.mono_ms.saturating_sub(state.pinged_ms);
+            if silent_ms > PING_INTERVAL_MS + PING_TIMEOUT_MS {
+                Due::Silent(1001)
+            } else if unpinged_ms >= PING_INTERVAL_MS {
+                state.pinged_ms = now.mono_ms;
+                Due::Ping
+            } else {
+                Due::Nothing
+            }
+        }
+        (Protocol::WebSocket { .. }, _) if silent_ms > PHOENIX_IDLE_MS => Due::Silent(1002),
+        (Protocol::WebSocket { .. }, _) => Due::Nothing,
+    }
 }
