@@ -12,6 +12,7 @@ VOLUME /var/lib/levee
 EXPOSE 4000
 # io_uring is forbidden by the default seccomp profile of container engines: the service then starts on epoll and says
 # so. `docker run --security-opt seccomp=unconfined`, or a profile that allows the io_uring calls, gives it back.
-HEALTHCHECK --interval=10s --timeout=2s CMD ["levee", "health", "http://127.0.0.1:4000"]
+HEALTHCHECK --interval=10s --timeout=2s CMD ["bash", "-c", \
+    "exec 3<>/dev/tcp/127.0.0.1/4000 && printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q ok <&3"]
 ENTRYPOINT ["levee"]
 CMD ["serve", "--listen", "0.0.0.0:4000", "--data", "/var/lib/levee"]

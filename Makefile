@@ -24,7 +24,7 @@ lint: ## Formatting and lints of the Rust code
 
 unit: ## Unit, property, contract, simulation and process tests
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --workspace; \
+		$(CARGO) nextest run --workspace && $(CARGO) test --workspace --doc; \
 	else \
 		$(CARGO) test --workspace; \
 	fi
