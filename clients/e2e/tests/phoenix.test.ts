@@ -340,7 +340,7 @@ describe.each(formats)("%s", (format) => {
     expect(ops.map(({ sequenceNumber }) => sequenceNumber)).toEqual([4, 5, 6]);
   });
 
-  phoenix("signals go to everyone but the sender, or to whom they name", async () => {
+  phoenix("signals go to everyone, the sender included, or to whom they name", async () => {
     const channels = [await join(), await join(), await join({ mode: "read" })];
     const [sender, second, third] = channels;
     if (!sender || !second || !third) throw new Error("unreachable: three channels");
@@ -355,12 +355,12 @@ describe.each(formats)("%s", (format) => {
         .signals()
         .filter(({ clientId }) => clientId === sender.clientId)
         .map(({ content }) => content);
-    await until(() => [second, third].every((channel) => got(channel).at(-1) === '"last"'), {
+    await until(() => channels.every((channel) => got(channel).at(-1) === '"last"'), {
       what: "the last signal",
       seen: () => channels.map(got),
     });
     expect(channels.map(got)).toEqual([
-      [],
+      ['"all"', '"self"', '"others"', '"last"'],
       ['"all"', '"one"', '"last"'],
       ['"all"', '"named"', '"others"', '"last"'],
     ]);

@@ -14,7 +14,8 @@ use crate::presence::PresenceFault;
 use crate::wire::json::write_string;
 
 impl Document {
-    /// Signals of a member. Targets are looked for in this document only.
+    /// Signals of a member; the sender hears its own, on both wires (who hears a signal is the
+    /// document's rule, so it is Fluid's). Targets are looked for in this document only.
     pub fn signal(&mut self, port: &mut Port<'_>, now: Now, slot: MemberSlot, batches: &[u8]) {
         let Some(member) = self.members.get(slot) else {
             return;
@@ -56,11 +57,9 @@ impl Document {
                 .iter()
                 .any(|name| name.as_ref() == member.client.as_str())
         };
-        // Levee's clients never hear themselves, not even where they name themselves; Fluid's do.
-        let may = |m: &Member| m.client != sender || m.dialect == Dialect::SocketIo;
         let heard = match &signal.targets {
-            Targets::Everyone => self.broadcast(port, event, bytes, may),
-            Targets::One(name) => match self.members.by_client(name).filter(|m| may(m)) {
+            Targets::Everyone => self.broadcast(port, event, bytes, |_| true),
+            Targets::One(name) => match self.members.by_client(name) {
                 Some(member) => {
                     port.push(
                         member.conn,
@@ -70,12 +69,8 @@ impl Document {
                 }
                 None => 0,
             },
-            Targets::Only(names) => {
-                self.broadcast(port, event, bytes, |m| may(m) && named(names, m))
-            }
-            Targets::Except(names) => {
-                self.broadcast(port, event, bytes, |m| may(m) && !named(names, m))
-            }
+            Targets::Only(names) => self.broadcast(port, event, bytes, |m| named(names, m)),
+            Targets::Except(names) => self.broadcast(port, event, bytes, |m| !named(names, m)),
         };
         port.counters.signal_deliveries += heard as u64;
     }
