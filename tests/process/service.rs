@@ -296,8 +296,12 @@ impl Drop for Service {
         // It may have ended before.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let log = self.log();
+        // No failure on a machine that is busy with other things, but worth to be seen.
+        for line in log.lines().filter(|line| line.contains("stalled")) {
+            eprintln!("service {}: {line}", self.pid());
+        }
         if thread::panicking() {
-            let log = self.log();
             let lines: Vec<_> = log.lines().rev().take(LOG_LINES_SHOWN).collect();
             for line in lines.iter().rev() {
                 eprintln!("service: {line}");
