@@ -2,7 +2,7 @@
 //! `docs/configuration.md` are all read off this table.
 
 use super::value::{KIB, Kind, MIB};
-use levee_core::limits::Limits;
+use levee_core::limits::{Limits, OUTBOX_BYTES_MIN};
 
 /// Names an option in code, so that a misspelt one does not compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +249,7 @@ const LIMITS: [Spec; 12] = [
         Key::OutboxBytesMax,
         "outbox_bytes_max",
         Kind::Bytes {
-            min: 64 * KIB,
+            min: OUTBOX_BYTES_MIN,
             max: 4096 * MIB,
         },
         "64MiB",

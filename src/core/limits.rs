@@ -55,6 +55,9 @@ pub const COMMIT_QUEUE_BYTES_MAX: usize = 128 << 20;
 /// Newest operations kept in memory per live document: bytes and count.
 pub const HISTORY_BYTES_MAX: usize = 4 << 20;
 pub const HISTORY_OPS_MAX: usize = 10_000;
+/// Least bound of an outbox: a client that connects is sent a document's history in one message, and
+/// is no slow reader when its own join waits behind it.
+pub const OUTBOX_BYTES_MIN: u64 = 8 << 20;
 /// `initialMessages` on the Phoenix wire, newest first.
 pub const INITIAL_MESSAGES_MAX: usize = 1_000;
 /// A checkpoint is written after so many operations of a document.
@@ -82,6 +85,7 @@ pub const PHOENIX_IDLE_MS: u64 = 60_000;
 /// `connect_document` is answered within this time whatever the store does; clients wait 22 s.
 pub const CONNECT_ANSWER_MS: u64 = 15_000;
 
+const _: () = assert!(2 * HISTORY_BYTES_MAX as u64 <= OUTBOX_BYTES_MIN);
 const _: () = assert!(GROUP_BYTES_MAX < COMMIT_QUEUE_BYTES_MAX);
 const _: () = assert!(CONNECT_ANSWER_MS < 22_000);
 const _: () = assert!(TICK_MS < NOOP_CONSOLIDATION_MS);

@@ -100,7 +100,7 @@ impl Shard {
             Event::Opened { conn, peer } => self.opened(now, conn, peer, actions),
             Event::Adopted { conn, state } => self.adopted(now, conn, state, actions),
             Event::Bytes { conn, bytes } => self.received(now, conn, bytes, actions),
-            Event::Sent { conn, bytes } => self.sent(conn, bytes, actions),
+            Event::Sent { conn, bytes } => self.sent(now, conn, bytes, actions),
             Event::Closed { conn } => self.closed(now, conn, actions),
             Event::Persisted {
                 partition,

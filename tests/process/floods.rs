@@ -221,6 +221,53 @@ fn a_slow_reader_is_disconnected_by_its_own_bound() {
 }
 
 #[test]
+fn pipelined_requests_whose_answers_nobody_reads_are_not_answered_into_memory() {
+    const SOCKETS: usize = 8;
+    const REQUESTS: usize = 50;
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path()).flag("log", "warn").start();
+    let mut witness = Witness::new(&service, "d");
+    let mut writer = Client::connect(service.address, Wire::Fluid, "d");
+    let contents = "x".repeat(256 << 10);
+    (0..4).for_each(|_| writer.edit(&contents));
+    witness.check(&mut service);
+    let before = service.resident_bytes();
+    let request = format!(
+        "GET /deltas/fluid/d?from=0 HTTP/1.1\r\nhost: x\r\nauthorization: Basic {}\r\n\r\n",
+        token::of("d")
+    );
+    let open: Vec<_> = (0..SOCKETS)
+        .map(|_| {
+            let mut stream = rest::open(service.address).expect("a connection");
+            let pipelined = request.repeat(REQUESTS);
+            stream
+                .write_all(pipelined.as_bytes())
+                .expect("room for the requests");
+            stream
+        })
+        .collect();
+    // Long enough for a service that goes on answering to have answered them all.
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(50));
+        witness.check(&mut service);
+    }
+    assert_bounded(&service, before);
+    // Who reads after all gets every answer.
+    let mut replies = rest::Replies::new(open.into_iter().next().expect("eight sockets"));
+    for index in 0..REQUESTS {
+        let reply = replies
+            .next()
+            .unwrap_or_else(|error| panic!("answer {index}: {error}"));
+        assert!(
+            reply.status == 200 && reply.body.len() > 1 << 20,
+            "{}",
+            reply.status
+        );
+    }
+    witness.check(&mut service);
+}
+
+#[test]
 fn a_client_over_its_rate_is_throttled_alone() {
     let dir = Dir::new("floods");
     let mut service = Options::new(dir.path())

@@ -1,10 +1,13 @@
 //! What is not HTTP, or is it in a way that two readers would read differently: one refusal, the
 //! connection ends, and nothing smuggled behind it is answered.
 
+use crate::client::Client;
 use crate::random::Random;
 use crate::service::{Dir, Options, PATIENCE, Service};
+use crate::wire::Wire;
 use crate::witness::Witness;
 use crate::{rest, token};
+use socket2::SockRef;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
@@ -346,6 +349,49 @@ fn slow_requests_and_silent_sockets_are_closed_in_time() {
         read_to_end(stream);
     }
     witness.check(&mut service);
+}
+
+#[test]
+fn a_slow_download_is_let_go_on_to_its_end() {
+    const OPS: usize = 60;
+    let dir = Dir::new("requests");
+    let mut service = Options::new(dir.path()).flag("handshake-ms", "300").start();
+    rest::create(service.address, "d");
+    let mut client = Client::connect(service.address, Wire::Fluid, "d");
+    let contents = "x".repeat(100 << 10);
+    (0..OPS).for_each(|_| client.edit(&contents));
+    let stream = rest::open(service.address).expect("a connection");
+    // Little room in the system, so that the service has to wait for this reader.
+    SockRef::from(&stream)
+        .set_recv_buffer_size(16 << 10)
+        .expect("a small buffer");
+    let request = format!(
+        "GET /deltas/fluid/d?from=0 HTTP/1.1\r\nhost: x\r\nauthorization: Basic {}\r\n\r\n",
+        token::of("d")
+    );
+    (&stream)
+        .write_all(request.as_bytes())
+        .expect("an open connection");
+    let started = Instant::now();
+    let mut body = Vec::new();
+    let mut piece = vec![0; 64 << 10];
+    while body.len() < OPS * contents.len() {
+        match (&stream).read(&mut piece) {
+            Ok(count) if count > 0 => body.extend_from_slice(&piece[..count]),
+            end => panic!(
+                "cut after {} bytes and {:?}: {end:?}",
+                body.len(),
+                started.elapsed()
+            ),
+        }
+        // A second and more for the whole: several times what a silent peer is given.
+        thread::sleep(Duration::from_millis(12));
+    }
+    assert!(
+        started.elapsed() > Duration::from_millis(900),
+        "it was not slow"
+    );
+    service.assert_alive();
 }
 
 /// Sends a byte now and then, until the service has had enough.

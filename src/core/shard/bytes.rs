@@ -205,12 +205,15 @@ impl Shard {
     }
 
     /// The output of a connection has left.
-    pub(super) fn sent(&mut self, conn: ConnId, bytes: usize, actions: &mut Vec<Action>) {
+    pub(super) fn sent(&mut self, now: Now, conn: ConnId, bytes: usize, actions: &mut Vec<Action>) {
         let Some(c) = self.conns.get_mut(conn) else {
             return;
         };
         if c.outbox.sent(bytes) {
             actions.push(Action::Send(conn));
+        }
+        if c.outbox.is_drained() && !c.is_closing {
+            self.go_on_reading(now, conn, actions);
         }
     }
 

@@ -23,6 +23,9 @@ impl Shard {
             let Some(c) = self.conns.get_mut(conn) else {
                 return;
             };
+            if !c.outbox.is_drained() {
+                break; // answers that the peer does not take must not gather
+            }
             let peer = c.state.peer;
             match reader.next(peer, &self.config.limits) {
                 Ok(None) => break,
@@ -48,6 +51,25 @@ impl Shard {
                 reader,
                 is_answering,
             };
+        }
+    }
+
+    /// The last answer has left: what was sent behind its request is read now, and the time that
+    /// it took is not the peer's silence.
+    pub(super) fn go_on_reading(&mut self, now: Now, conn: ConnId, actions: &mut Vec<Action>) {
+        let Some(c) = self.conns.get_mut(conn) else {
+            return;
+        };
+        match std::mem::replace(&mut c.state.protocol, Protocol::Busy) {
+            Protocol::Http {
+                reader,
+                is_answering: false,
+            } => {
+                c.state.heard_ms = now.mono_ms;
+                c.state.opened_ms = now.mono_ms;
+                self.read_http(now, conn, reader, false, actions);
+            }
+            other => c.state.protocol = other,
         }
     }
 

@@ -81,13 +81,12 @@ impl Shard {
         let Some(c) = port.conn(conn).filter(|c| !c.is_closing) else {
             return;
         };
-        match due(&mut c.state, now, handshake_ms) {
+        // A peer that takes nothing of its answer is cut by the system.
+        let is_sending = !c.outbox.is_drained();
+        match due(&mut c.state, is_sending, now, handshake_ms) {
             Due::Nothing => {}
             Due::Ping => self.tell(conn, "", None, ServerEvent::Ping, actions),
             Due::TimedOut => {
-                if !c.outbox.is_drained() {
-                    return port.abort(conn);
-                }
                 let is_between = matches!(&c.state.protocol,
                     Protocol::Http { reader, .. } if reader.is_idle());
                 if !is_between {
@@ -221,18 +220,13 @@ fn next(at: usize, total: usize) -> usize {
 }
 
 /// What time asks for on one connection; notes a ping as sent.
-fn due(state: &mut Connection, now: Now, handshake_ms: u64) -> Due {
+fn due(state: &mut Connection, is_sending: bool, now: Now, handshake_ms: u64) -> Due {
     let silent_ms = now.mono_ms.saturating_sub(state.heard_ms);
     let expired = state
         .seats()
         .any(|seat| seat.expires_unix_s <= now.unix_s());
     match (&state.protocol, state.dialect) {
-        (
-            Protocol::Http {
-                is_answering: true, ..
-            },
-            _,
-        ) => Due::Nothing,
+        (Protocol::Http { is_answering, .. }, _) if *is_answering || is_sending => Due::Nothing,
         (Protocol::Http { reader, .. }, _) if reader.is_idle() => {
             if silent_ms > handshake_ms {
                 Due::TimedOut
