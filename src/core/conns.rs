@@ -266,6 +266,23 @@ impl Port<'_> {
         });
     }
 
+    /// Tells the operator what a peer did wrong: once for each connection, whatever else it does.
+    pub fn complain(&mut self, id: ConnId, what: &'static str, fault: &str) {
+        self.counters.peer_faults += 1;
+        let Some(conn) = self.conn(id) else { return };
+        let state = &mut conn.state;
+        if std::mem::replace(&mut state.has_complained, true) {
+            return;
+        }
+        let client = state
+            .seats()
+            .next()
+            .map_or("none".into(), |seat| seat.client.to_string());
+        let doc = state.channels.first().map(|channel| channel.key.clone());
+        let detail = format!("{fault}, client {client}, from {}", state.peer);
+        self.log(LogLevel::Warn, what, doc.as_ref(), detail);
+    }
+
     /// Tells the operator.
     pub fn log(
         &mut self,

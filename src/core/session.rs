@@ -27,6 +27,8 @@ pub struct Connection {
     /// When the peer was last heard, and when it was last pinged.
     pub heard_ms: u64,
     pub pinged_ms: u64,
+    /// The operator has been told of a fault of this peer; once is enough.
+    pub has_complained: bool,
     /// Carried over a hand-off: the message that asked for it, and the bytes behind it.
     pub carried: Option<Carried>,
 }
@@ -110,6 +112,7 @@ impl Connection {
             opened_ms: mono_ms,
             heard_ms: mono_ms,
             pinged_ms: mono_ms,
+            has_complained: false,
             carried: None,
         }
     }

@@ -189,17 +189,7 @@ impl Shard {
         let mut close = Vec::with_capacity(4);
         close_frame(&mut close, Some(fault.close_code()), "");
         let mut port = self.port(actions);
-        port.counters.peer_faults += 1;
-        let peer = port
-            .conn(conn)
-            .map(|c| c.state.peer.to_string())
-            .unwrap_or_default();
-        port.log(
-            LogLevel::Warn,
-            "bad frame",
-            None,
-            format!("{fault} (from {peer})"),
-        );
+        port.complain(conn, "bad frame", &fault.to_string());
         port.push(conn, close.into());
         port.close(conn);
     }

@@ -4,7 +4,7 @@ use super::Shard;
 use crate::dialect::{
     Address, ClientEvent, Dialect, Heartbeat, Inbound, Malformed, ServerEvent, decode,
 };
-use crate::event::{Action, LogLevel, Mail};
+use crate::event::{Action, Mail};
 use crate::fanout::frame;
 use crate::ids::{ConnId, Now};
 use crate::nack::NackCause;
@@ -261,16 +261,10 @@ impl Shard {
         topic: &str,
         actions: &mut Vec<Action>,
     ) {
-        self.counters.peer_faults += 1;
         let mut port = self.port(actions);
+        port.complain(conn, "malformed message", &format!("{malformed:?}"));
         let Some(c) = port.conn(conn) else { return };
-        let (peer, dialect) = (c.state.peer, c.state.dialect.unwrap_or(Dialect::SocketIo));
-        port.log(
-            LogLevel::Warn,
-            "malformed message",
-            None,
-            format!("{malformed:?} from {peer}"),
-        );
+        let dialect = c.state.dialect.unwrap_or(Dialect::SocketIo);
         let cause = match malformed {
             Malformed::Submit => NackCause::MalformedSubmit,
             Malformed::Signal if dialect == Dialect::SocketIo => NackCause::MalformedSignal,
