@@ -313,3 +313,70 @@ fn read_fault(error: fjall::Error) -> StoreFault {
     tracing::error!(%error, "the tree failed to read");
     disk_error(&error).map_or(StoreFault::Damaged, disk_fault)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::frame::Mark;
+    use levee_core::record::{OpRun, Record};
+
+    fn run(first: u64, ops: &[&str]) -> OpRun {
+        let mut chunk = Chunk::default();
+        (first..)
+            .zip(ops)
+            .for_each(|(seq, op)| chunk.push(Seq(seq), op.as_bytes()));
+        Chunk::decode(Seq(first), &chunk.encode()).unwrap()
+    }
+
+    fn apply(tree: &Tree, doc: &DocKey, runs: Vec<OpRun>, position: u64) {
+        let mut documents = Documents::default();
+        runs.into_iter()
+            .for_each(|run| documents.apply(Record::Ops(doc.clone(), run)));
+        let moved = Moved {
+            mark: Mark { position, chain: 0 },
+            epoch: 1,
+            clean: false,
+        };
+        tree.apply(&documents, &moved).unwrap();
+        assert_eq!(tree.moved().unwrap(), moved);
+    }
+
+    fn text(tree: &Tree, doc: &DocKey) -> (usize, String) {
+        let mut range = OpRange::new(Seq(1), Seq(u64::MAX), usize::MAX);
+        tree.read_ops(doc, &mut range).unwrap();
+        let runs = range.into_runs();
+        let text: Vec<_> = runs
+            .iter()
+            .map(|run| std::str::from_utf8(&run.bytes).unwrap())
+            .collect();
+        (runs.len(), text.join(","))
+    }
+
+    #[test]
+    fn small_chunks_are_joined_and_nothing_is_taken_in_twice() {
+        let dir = std::env::temp_dir().join(format!("levee-tree-{}", std::process::id()));
+        let tree = Tree::open(&dir, 1 << 20).unwrap();
+        let doc = DocKey::new("t", "d");
+        apply(&tree, &doc, vec![run(1, &["a", "b"]), run(3, &["c"])], 10);
+        apply(&tree, &doc, vec![run(4, &["d"])], 20);
+        assert_eq!(text(&tree, &doc), (1, "a,b,c,d".into()));
+        // A batch whose error was wrong comes again, with more.
+        apply(
+            &tree,
+            &doc,
+            vec![run(3, &["c"]), run(4, &["d"]), run(5, &["e"])],
+            30,
+        );
+        assert_eq!(text(&tree, &doc).1, "a,b,c,d,e");
+        assert_eq!(tree.head(&doc).unwrap().unwrap().last, Seq(5));
+        // A chunk that is large enough stays as it is.
+        let large = "x".repeat(JOIN_BYTES as usize);
+        apply(&tree, &doc, vec![run(6, &[&large])], 40);
+        let chunks = text(&tree, &doc).0;
+        apply(&tree, &doc, vec![run(7, &["z"])], 50);
+        assert_eq!(text(&tree, &doc).0, chunks + 1);
+        assert!(text(&tree, &doc).1.ends_with("x,z"));
+        drop(tree);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

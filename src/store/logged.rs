@@ -165,10 +165,14 @@ impl Logged {
     }
 
     pub(crate) async fn close(self) -> Result<(), StoreFault> {
-        let mut result = Ok(());
-        for partition in self.partitions.into_values() {
+        let mut closing = Vec::new();
+        for partition in self.partitions.values() {
             partition.log.close().await;
-            result = result.and(partition.storage.close().await);
+            closing.push(partition.storage.close());
+        }
+        let mut result = Ok(());
+        for closed in closing {
+            result = result.and(closed.await);
         }
         result
     }

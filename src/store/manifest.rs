@@ -135,7 +135,12 @@ fn create(dir: &Path, path: &Path, partitions: u16) -> Result<Manifest, OpenErro
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
-        File::open(dir)?.sync_all()
+        File::open(dir)?.sync_all()?;
+        // The directory may be new itself. Its parent may be closed to us, but then it is not.
+        match fs::canonicalize(dir)?.parent().map(File::open) {
+            Some(Ok(parent)) => parent.sync_all(),
+            Some(Err(_)) | None => Ok(()),
+        }
     };
     write().map_err(io_error("write", path))?;
     Ok(manifest)

@@ -6,7 +6,7 @@ use levee_core::ids::{DocKey, PartitionId};
 use levee_core::record::StoreFault;
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,32 +65,20 @@ impl Partition {
         let identity = dir.identity() as u64;
         let tree = Tree::open(&path.join("tree"), config.cache_bytes);
         let tree = tree.map_err(|source| OpenError::Tree { partition, source })?;
-        let replay_error = |source| OpenError::Replay { partition, source };
-        let fault = |fault: StoreFault| replay_error(fault.into());
-        let before = tree.moved().map_err(fault)?;
-        let log = LogImage::open(&log_path, identity, partition.0)
-            .map_err(io_error("read", &log_path))?;
-        // After a clean end there is nothing to read.
-        let until = if before.clean {
-            before.mark.position
-        } else {
-            u64::MAX
-        };
-        let end = replay(&tree, &log, before, until, config.move_bytes).map_err(replay_error)?;
-        if let Some(damage) = end.damage.clone() {
-            if !config.accept_damage {
-                return Err(OpenError::Damaged(damage));
-            }
-            log.set_aside().map_err(io_error("rename", &log_path))?;
-        }
+        sync_dirs(&path).map_err(io_error("sync", &path))?;
+        let (before, end) = recover(&tree, &log_path, identity, partition, &config)?;
         let moved = Moved {
             mark: end.mark,
             epoch: before.epoch + 1,
             clean: false,
         };
-        tree.apply(&Documents::default(), &moved)
-            .and_then(|()| tree.sync())
-            .map_err(fault)?;
+        let begun = tree
+            .apply(&Documents::default(), &moved)
+            .and_then(|()| tree.sync());
+        begun.map_err(|fault| OpenError::Replay {
+            partition,
+            source: fault.into(),
+        })?;
         let mut segments =
             Segments::new(log_path.clone(), config.segment_bytes, config.disk.clone())
                 .map_err(io_error("read", &log_path))?;
@@ -384,6 +372,42 @@ impl Partition {
         }
         write(self.tree()?).inspect_err(|&fault| self.tree_failed(fault))
     }
+}
+
+/// Moves into the tree what the log holds beyond it; gives where it stood and where it stands.
+fn recover(
+    tree: &Tree,
+    log_path: &Path,
+    identity: u64,
+    partition: PartitionId,
+    config: &StoreConfig,
+) -> Result<(Moved, LogEnd), OpenError> {
+    let replay_error = |source| OpenError::Replay { partition, source };
+    let before = tree.moved().map_err(|fault| replay_error(fault.into()))?;
+    let log = LogImage::open(log_path, identity, partition.0);
+    let log = log.map_err(io_error("read", log_path))?;
+    // After a clean end there is nothing to read.
+    let until = if before.clean {
+        before.mark.position
+    } else {
+        u64::MAX
+    };
+    let end = replay(tree, &log, before, until, config.move_bytes).map_err(replay_error)?;
+    if let Some(damage) = end.damage.clone() {
+        if !config.accept_damage {
+            return Err(OpenError::Damaged(damage));
+        }
+        log.set_aside().map_err(io_error("rename", log_path))?;
+    }
+    Ok((before, end))
+}
+
+/// A new partition's directories must outlive a power cut before what is in them can.
+fn sync_dirs(path: &Path) -> io::Result<()> {
+    let dirs = [Some(path), path.parent()];
+    dirs.into_iter()
+        .flatten()
+        .try_for_each(|dir| fs::File::open(dir)?.sync_all())
 }
 
 /// Moves the log from `from` on into the tree; the mark itself goes along.

@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 use futures_channel::oneshot;
 use levee_core::ids::PartitionId;
 use levee_core::record::{Record, StoreFault};
+use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -233,10 +234,13 @@ impl Storage {
         let _ = self.send(Job::Abandon);
     }
 
-    /// Moves everything, syncs it and ends the thread.
-    pub(crate) async fn close(&self) -> Result<(), StoreFault> {
+    /// Moves everything, syncs it and ends the thread; begins at once.
+    pub(crate) fn close(&self) -> impl Future<Output = Result<(), StoreFault>> + use<> {
         let (done, closed) = oneshot::channel();
-        self.send(Job::Close { done })?;
-        closed.await.unwrap_or(Err(StoreFault::Closed))
+        let sent = self.send(Job::Close { done });
+        async move {
+            sent?;
+            closed.await.unwrap_or(Err(StoreFault::Closed))
+        }
     }
 }

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use levee::store::{Fault, Store, StoreConfig};
 use levee_core::ids::{DocKey, Seq};
 use levee_core::record::{OpRun, Record, StoreFault};
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,16 @@ async fn texts(store: &Store, doc: &DocKey) -> Vec<String> {
     let ops = runs.iter().flat_map(|run| run.ops());
     ops.map(|(_, op)| String::from_utf8(op.to_vec()).unwrap())
         .collect()
+}
+
+/// The segment file that holds this text.
+fn segment_with(dir: &TempDir, text: &str) -> Option<PathBuf> {
+    dir.segments().into_iter().find(|path| {
+        let bytes = fs::read(path).unwrap();
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    })
 }
 
 /// Appends until it is accepted: a partition mends itself.
@@ -78,6 +90,12 @@ fn a_partition_refuses_reads_on_and_mends_itself() {
                 faults.clear();
                 append_when_mended(&store, &doc, 2, "written in its place").await;
                 append_when_mended(&store, &stranger, 1, "a stranger").await;
+                let place = |text| segment_with(&dir, text);
+                assert_ne!(
+                    place("kept"),
+                    place("written in its place"),
+                    "a segment used again"
+                );
                 let copy = dir.copy();
                 drop(store);
                 let store = open(&kind.config(copy.path())).await;
