@@ -1,0 +1,113 @@
+//! Deterministic simulation: whole shards under a virtual clock, with clients of all dialects, a
+//! network that cuts and loses, disks that fail, crashes and drains. See `docs/TESTING.md`.
+//!
+//! `cargo test --test sim` runs a few hundred seeds; `make sim SEEDS=10000` as many as you like;
+//! `SIM_SEED=n cargo test --test sim replay` runs one again.
+
+#![allow(unreachable_pub, clippy::unwrap_used)] // one binary, many files
+
+mod checker;
+mod clients;
+mod disk;
+mod invariant;
+mod log;
+mod network;
+mod plant;
+mod quorum;
+mod random;
+mod receivers;
+mod shell;
+mod speech;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::{Outcome, World};
+
+/// Seeds of a plain test run.
+const SEEDS: u64 = 300;
+/// A planted bug shows within so many.
+const PLANT_SEEDS: u64 = 60;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.trim().parse().ok()
+}
+
+fn run(seed: u64) -> Result<Outcome, String> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| World::new(seed, None).run()));
+    let outcome = outcome.map_err(|_| format!("seed {seed} panicked"))?;
+    match &outcome.violation {
+        None => Ok(outcome),
+        Some(violation) => Err(format!("seed {seed}: {violation:?}")),
+    }
+}
+
+#[test]
+fn seeds() {
+    let count = number("SIM_SEEDS").unwrap_or(SEEDS);
+    let first = number("SIM_FIRST").unwrap_or(1);
+    let mut failures = Vec::new();
+    let (mut shown, mut steps) = (0, 0);
+    for seed in first..first + count {
+        match run(seed) {
+            Ok(outcome) => {
+                shown += outcome.shown;
+                steps += outcome.steps;
+            }
+            Err(failure) => {
+                println!("{failure}");
+                failures.push(seed);
+            }
+        }
+    }
+    println!("{count} seeds, {steps} steps, {shown} operations heard");
+    assert!(shown > count, "the simulation does something");
+    assert!(
+        failures.is_empty(),
+        "seeds that fail: {failures:?}; SIM_SEED=n replays one"
+    );
+}
+
+#[test]
+fn replay() {
+    let Some(seed) = number("SIM_SEED") else {
+        return;
+    };
+    let outcome = run(seed);
+    println!("{outcome:#?}");
+    assert!(outcome.is_ok());
+}
+
+/// Every planted bug is caught by its own invariant.
+#[test]
+fn plants() {
+    let mut missed = Vec::new();
+    for (plant, invariant) in plant::ALL {
+        let caught = (1..=PLANT_SEEDS).find_map(|seed| {
+            let run = || World::new(seed, Some(plant)).run().violation;
+            let violation = catch_unwind(AssertUnwindSafe(run)).ok()??;
+            Some((seed, violation))
+        });
+        match caught {
+            Some((_, violation)) if violation.invariant == invariant => {}
+            Some((seed, violation)) => {
+                missed.push(format!("{plant:?}: seed {seed} finds {violation:?}"));
+            }
+            None => missed.push(format!("{plant:?}: nothing found")),
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// `SIM_PLANT=DropOps SIM_SEED=1` replays a planted bug.
+#[test]
+fn replay_plant() {
+    let (Some(seed), Ok(name)) = (number("SIM_SEED"), std::env::var("SIM_PLANT")) else {
+        return;
+    };
+    for (plant, _) in plant::ALL
+        .iter()
+        .filter(|(plant, _)| format!("{plant:?}") == name)
+    {
+        println!("{:#?}", World::new(seed, Some(*plant)).run());
+    }
+}
