@@ -53,8 +53,9 @@ pub struct Entrant<'a> {
 #[derive(Debug)]
 enum Deferred {
     Frame(ConnId, Bytes),
-    /// Everything visible after a number, for a client that asked when it connected.
-    CatchUp(MemberSlot, i64),
+    /// Everything visible after a number, for a client that asked when it connected. The id tells
+    /// it from a later member in its place.
+    CatchUp(MemberSlot, ClientId, i64),
 }
 
 #[derive(Debug)]
@@ -392,7 +393,15 @@ impl Document {
     fn perform(&self, port: &mut Port<'_>, deferred: Deferred) {
         match deferred {
             Deferred::Frame(conn, bytes) => port.push(conn, bytes),
-            Deferred::CatchUp(slot, from) => self.catch_up(port, slot, from),
+            Deferred::CatchUp(slot, client, from) => {
+                if self
+                    .members
+                    .get(slot)
+                    .is_some_and(|member| member.client == client)
+                {
+                    self.catch_up(port, slot, from);
+                }
+            }
         }
     }
 

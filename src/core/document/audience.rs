@@ -52,7 +52,7 @@ impl Document {
         port.push(conn, success);
         let slot = self.members.insert(member);
         if let Some(from) = entrant.last_seen {
-            self.defer(port, Deferred::CatchUp(slot, from));
+            self.defer(port, Deferred::CatchUp(slot, client, from));
         }
         port.counters.connects_accepted += 1;
         slot
