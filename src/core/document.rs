@@ -198,8 +198,10 @@ impl Document {
         match op.kind {
             OpKind::Summarize => {
                 let contents = Bytes::copy_from_slice(op.contents.unwrap_or_default());
+                let reference_seq = ticket.reference_seq as u64;
+                let quorum = self.quorum.blobs_at(Seq(reference_seq));
                 self.summaries
-                    .proposed(ticket.seq, ticket.reference_seq as u64, contents);
+                    .proposed(ticket.seq, reference_seq, contents, quorum);
             }
             OpKind::Propose | OpKind::Reject => {
                 let contents = op.contents.and_then(|raw| Raw::parse(raw).ok());

@@ -8,7 +8,7 @@ use crate::git::{
     SummaryVerdict, accept_summary,
 };
 use crate::ids::Seq;
-use crate::quorum::Quorum;
+use crate::quorum::QuorumBlobs;
 use crate::wire::json::{Raw, write_string, write_u64};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ struct Open {
     seq: Seq,
     reference_seq: u64,
     contents: Bytes,
+    /// The quorum at the reference number, taken while the minimum had not passed it.
+    quorum: QuorumBlobs,
 }
 
 /// What a document knows of its summaries. The durable part is in its checkpoint.
@@ -58,13 +60,15 @@ pub struct Summaries {
 }
 
 impl Summaries {
-    /// Takes note of a summarize operation as it enters the order.
-    pub fn proposed(&mut self, seq: Seq, reference_seq: u64, contents: Bytes) {
+    /// Takes note of a summarize operation as it enters the order, with the quorum at its
+    /// reference number: once the minimum has passed that, nobody knows it any more.
+    pub fn proposed(&mut self, seq: Seq, reference_seq: u64, contents: Bytes, quorum: QuorumBlobs) {
         self.unanswered.push(seq.0);
         self.waiting.push_back(Open {
             seq,
             reference_seq,
             contents,
+            quorum,
         });
     }
 
@@ -73,7 +77,6 @@ impl Summaries {
     pub fn start(
         &mut self,
         visible: Seq,
-        quorum: &Quorum,
         time_unix_s: u64,
         min_of: impl Fn(Seq) -> Option<u64>,
     ) -> Option<(Seq, SummaryJob)> {
@@ -83,7 +86,7 @@ impl Summaries {
         let open = self.waiting.pop_front()?;
         self.is_running = true;
         let reference = Seq(open.reference_seq);
-        let blobs = quorum.blobs_at(reference);
+        let blobs = open.quorum;
         let min = min_of(reference)
             .unwrap_or(self.min_floor)
             .min(open.reference_seq);
@@ -201,26 +204,35 @@ pub fn nack_contents(message: &str, proposal: Seq, retry_after_s: Option<u32>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quorum::Quorum;
 
     #[test]
     fn jobs_run_one_after_the_other_once_their_operation_is_visible() {
         let mut summaries = Summaries::default();
-        let quorum = Quorum::default();
-        summaries.proposed(Seq(5), 4, Bytes::from_static(br#"{"handle":"x"}"#));
-        summaries.proposed(Seq(6), 4, Bytes::from_static(br#"{"handle":"y"}"#));
-        assert!(summaries.start(Seq(4), &quorum, 0, |_| None).is_none());
-        let (seq, _) = summaries
-            .start(Seq(6), &quorum, 0, |_| Some(2))
-            .expect("visible");
+        let quorum = || Quorum::default().blobs_at(Seq(4));
+        summaries.proposed(
+            Seq(5),
+            4,
+            Bytes::from_static(br#"{"handle":"x"}"#),
+            quorum(),
+        );
+        summaries.proposed(
+            Seq(6),
+            4,
+            Bytes::from_static(br#"{"handle":"y"}"#),
+            quorum(),
+        );
+        assert!(summaries.start(Seq(4), 0, |_| None).is_none());
+        let (seq, _) = summaries.start(Seq(6), 0, |_| Some(2)).expect("visible");
         assert_eq!(seq, Seq(5));
         assert!(
-            summaries.start(Seq(6), &quorum, 0, |_| None).is_none(),
+            summaries.start(Seq(6), 0, |_| None).is_none(),
             "one at a time"
         );
         summaries.answered(Seq(5), None);
         summaries.settled();
         assert_eq!(summaries.unanswered(), vec![Seq(6)]);
-        assert!(summaries.start(Seq(6), &quorum, 0, |_| None).is_some());
+        assert!(summaries.start(Seq(6), 0, |_| None).is_some());
     }
 
     #[test]

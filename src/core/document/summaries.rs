@@ -41,9 +41,7 @@ impl Document {
                 .field("minimumSequenceNumber")?
                 .as_u64()
         };
-        let job = self
-            .summaries
-            .start(self.visible, &self.quorum, now.unix_s(), min_of);
+        let job = self.summaries.start(self.visible, now.unix_s(), min_of);
         if let Some((seq, job)) = job {
             let doc = self.key.clone();
             port.actions.push(Action::Summarize {
