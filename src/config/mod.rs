@@ -152,6 +152,7 @@ fn limits(settings: &Settings) -> Limits {
         frame_bytes_max: size(Key::FrameBytesMax),
         body_bytes_max: size(Key::BodyBytesMax),
         batch_ops_max: size(Key::BatchOpsMax),
+        unfinished_bytes_max: size(Key::UnfinishedBytesMax),
         outbox_bytes_max: size(Key::OutboxBytesMax),
         sockets_per_address_max: count(Key::SocketsPerAddressMax),
         sockets_max: count(Key::SocketsMax),

@@ -25,6 +25,7 @@ pub enum Key {
     FrameBytesMax,
     BodyBytesMax,
     BatchOpsMax,
+    UnfinishedBytesMax,
     OutboxBytesMax,
     SocketsPerAddressMax,
     SocketsMax,
@@ -214,7 +215,7 @@ const SERVICE: [Spec; 15] = [
 ];
 
 /// Bounds; the defaults stop abuse and never work.
-const LIMITS: [Spec; 12] = [
+const LIMITS: [Spec; 13] = [
     spec(
         Key::FrameBytesMax,
         "frame_bytes_max",
@@ -244,6 +245,17 @@ const LIMITS: [Spec; 12] = [
         },
         "10000",
         "Most operations in one submitOp.",
+    ),
+    spec(
+        Key::UnfinishedBytesMax,
+        "unfinished_bytes_max",
+        Kind::Bytes {
+            min: MIB,
+            max: 1024 * 1024 * MIB,
+        },
+        "512MiB",
+        "Bytes of requests and messages still on their way in, per core; who sends more has to \
+         come back.",
     ),
     spec(
         Key::OutboxBytesMax,
@@ -391,6 +403,7 @@ pub fn core_default(key: Key) -> Option<u64> {
         Key::FrameBytesMax => limits.frame_bytes_max as u64,
         Key::BodyBytesMax => limits.body_bytes_max as u64,
         Key::BatchOpsMax => limits.batch_ops_max as u64,
+        Key::UnfinishedBytesMax => limits.unfinished_bytes_max as u64,
         Key::OutboxBytesMax => limits.outbox_bytes_max as u64,
         Key::SocketsPerAddressMax => u64::from(limits.sockets_per_address_max),
         Key::SocketsMax => u64::from(limits.sockets_max),

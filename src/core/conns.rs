@@ -14,6 +14,8 @@ pub struct Conn {
     pub outbox: Outbox,
     /// Nothing more is read or queued; the socket closes once the outbox has drained.
     pub is_closing: bool,
+    /// What it had received and not finished when that was last counted.
+    unfinished_bytes: usize,
 }
 
 #[derive(Default)]
@@ -29,6 +31,7 @@ pub struct Conns {
     /// Slots of links, which this shard hands out itself; sockets get theirs from the shell.
     free_links: Vec<u32>,
     count: u32,
+    unfinished_bytes: usize,
 }
 
 /// Slots from here on are links': the shell numbers its sockets from 0.
@@ -47,6 +50,7 @@ impl Conns {
                 state,
                 outbox: Outbox::default(),
                 is_closing: false,
+                unfinished_bytes: 0,
             });
             self.count += 1;
         }
@@ -73,7 +77,20 @@ impl Conns {
         }
         let conn = slot.conn.take()?;
         self.count -= 1;
+        self.unfinished_bytes -= conn.unfinished_bytes;
         Some(conn)
+    }
+
+    /// Counts anew what a connection holds of messages that are not whole yet: its bytes, and
+    /// those of all connections.
+    pub fn recount(&mut self, id: ConnId) -> (usize, usize) {
+        let Some(conn) = self.get_mut(id) else {
+            return (0, self.unfinished_bytes);
+        };
+        let bytes = conn.state.unfinished_bytes();
+        let counted = std::mem::replace(&mut conn.unfinished_bytes, bytes);
+        self.unfinished_bytes = self.unfinished_bytes - counted + bytes;
+        (bytes, self.unfinished_bytes)
     }
 
     #[must_use]
@@ -298,5 +315,46 @@ impl Port<'_> {
             doc: doc.cloned(),
             detail,
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Protocol;
+    use std::net::IpAddr;
+
+    fn read_some(conns: &mut Conns, id: ConnId, bytes: &[u8]) -> (usize, usize) {
+        if let Protocol::Http { reader, .. } = &mut conns.get_mut(id).unwrap().state.protocol {
+            reader.push(bytes).unwrap();
+        }
+        conns.recount(id)
+    }
+
+    #[test]
+    fn unfinished_bytes_are_counted_over_all_connections_and_go_with_them() {
+        let mut conns = Conns::default();
+        let ids = [0, 1].map(|slot| ConnId {
+            slot,
+            generation: 0,
+        });
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        for id in ids {
+            conns.insert(id, Box::new(Connection::new(peer, 0, 0)));
+            assert_eq!(conns.recount(id), (0, 0));
+        }
+        let (first, _) = read_some(&mut conns, ids[0], &[b'x'; 1000]);
+        assert!(first >= 1000);
+        let (second, total) = read_some(&mut conns, ids[1], &[b'x'; 5000]);
+        assert_eq!(total, first + second);
+        assert_eq!(
+            conns.recount(ids[1]),
+            (second, total),
+            "nothing is counted twice"
+        );
+        conns.remove(ids[0]);
+        assert_eq!(conns.recount(ids[1]), (second, second));
+        conns.remove(ids[1]);
+        assert_eq!(conns.recount(ids[1]), (0, 0));
     }
 }

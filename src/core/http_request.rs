@@ -463,6 +463,12 @@ pub fn timeout_response() -> Bytes {
     last_response(408, false)
 }
 
+/// The last answer on a connection that sends more than there is room for at present.
+#[must_use]
+pub fn overload_response() -> Bytes {
+    last_response(503, false)
+}
+
 fn last_response(status: u16, names_websocket_version: bool) -> Bytes {
     let headers = [
         ("access-control-allow-origin", "*"),

@@ -9,6 +9,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Most operations in one `submitOp`.
     pub batch_ops_max: usize,
+    /// Bytes of requests and messages that are not whole yet, over all sockets of one shard.
+    pub unfinished_bytes_max: usize,
     /// Most bytes that wait for one socket before it counts as a slow reader.
     pub outbox_bytes_max: usize,
     /// Most open sockets from one address.
@@ -35,6 +37,7 @@ impl Default for Limits {
             frame_bytes_max: 16 << 20,
             body_bytes_max: 100 << 20,
             batch_ops_max: 10_000,
+            unfinished_bytes_max: 512 << 20,
             outbox_bytes_max: 64 << 20,
             sockets_per_address_max: 20_000,
             sockets_max: 1_000_000,
@@ -55,6 +58,9 @@ pub const COMMIT_QUEUE_BYTES_MAX: usize = 128 << 20;
 /// Newest operations kept in memory per live document: bytes and count.
 pub const HISTORY_BYTES_MAX: usize = 4 << 20;
 pub const HISTORY_OPS_MAX: usize = 10_000;
+/// A socket that holds no more than this of an unfinished message is never refused for what the
+/// others hold.
+pub const UNFINISHED_BYTES_FREE: usize = 256 << 10;
 /// Least bound of an outbox: a client that connects is sent a document's history in one message, and
 /// is no slow reader when its own join waits behind it.
 pub const OUTBOX_BYTES_MIN: u64 = 8 << 20;

@@ -126,6 +126,16 @@ impl Connection {
         }
     }
 
+    /// Bytes of a request or message that is not whole yet.
+    #[must_use]
+    pub fn unfinished_bytes(&self) -> usize {
+        match &self.protocol {
+            Protocol::Http { reader, .. } => reader.buffered_bytes(),
+            Protocol::WebSocket { reader } => reader.buffered_bytes(),
+            Protocol::Link { .. } | Protocol::Busy => 0,
+        }
+    }
+
     /// The Phoenix channel of a topic.
     #[must_use]
     pub fn channel(&self, topic: &str) -> Option<&Channel> {

@@ -9,7 +9,7 @@ use crate::token;
 use crate::wire::{BOTH, Wire};
 use crate::witness::Witness;
 use socket2::SockRef;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,19 @@ const GROWTH_MAX_BYTES: u64 = 64 << 20;
 fn reset(stream: &TcpStream) {
     // A socket that is gone already has no options.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+/// Whether the service has ended a connection, whatever it said before.
+fn has_ended(mut stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("an open descriptor");
+    let mut said = [0; 4096];
+    loop {
+        match stream.read(&mut said) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
 }
 
 fn assert_bounded(service: &Service, before: u64) {
@@ -265,6 +278,65 @@ fn pipelined_requests_whose_answers_nobody_reads_are_not_answered_into_memory() 
         );
     }
     witness.check(&mut service);
+}
+
+#[test]
+fn large_messages_that_never_end_have_one_bound_together() {
+    const SOCKETS: usize = 30;
+    const MESSAGE: usize = 6 << 20;
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path())
+        .flag("unfinished-bytes-max", "16MiB")
+        .flag("log", "error")
+        .start();
+    let mut witness = Witness::new(&service, "d");
+    witness.check(&mut service);
+    let before = service.resident_bytes();
+    let head = format!(
+        "POST /repos/fluid/git/blobs HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        2 * MESSAGE
+    );
+    let mut frame = vec![0x81, 0xFF];
+    frame.extend_from_slice(&(2 * MESSAGE as u64).to_be_bytes());
+    frame.extend_from_slice(&[0; 4]);
+    let half = vec![b'x'; MESSAGE];
+    let mut open = Vec::new();
+    for index in 0..SOCKETS {
+        let mut stream = if index % 2 == 0 {
+            let mut stream = rest::open(service.address).expect("a connection");
+            stream
+                .write_all(head.as_bytes())
+                .expect("an open connection");
+            stream
+        } else {
+            let path = BOTH[index / 2 % 2].path("d");
+            let mut socket = Socket::open(service.address, &path).expect("a socket");
+            socket.stream.write_all(&frame).expect("an open socket");
+            socket.stream
+        };
+        // It may be refused in the middle.
+        let _ = stream.write_all(&half);
+        open.push(stream);
+    }
+    // Who sends no more than everybody does is served all the same.
+    witness.check(&mut service);
+    assert_bounded(&service, before);
+    let refused = open.iter().filter(|stream| has_ended(stream)).count();
+    assert!(refused > SOCKETS / 3, "only {refused} were refused");
+    assert!(refused < SOCKETS, "nobody was let send");
+    drop(open);
+    // And when they have gone, there is room again.
+    let content = "x".repeat(MESSAGE);
+    service.wait_until("room for a large message", |service| {
+        let token = token::of("d");
+        let client = Client::try_connect(service.address, Wire::Levee, "d", Mode::Write, &token);
+        let mut client = client.unwrap_or_else(|gone| panic!("cannot connect: {gone:?}"));
+        let sent = client.submit(&[&content]);
+        let echoed = sent.and_then(|()| client.wait_until(|client| client.echoed > 0));
+        client.cut();
+        echoed.is_ok()
+    });
+    service.assert_alive();
 }
 
 #[test]

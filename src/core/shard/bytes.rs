@@ -3,8 +3,9 @@
 use super::Shard;
 use crate::dialect::{Dialect, Malformed, msgpack};
 use crate::event::{Action, LogLevel};
-use crate::http_request::fault_response;
+use crate::http_request::{fault_response, overload_response};
 use crate::ids::{ConnId, Now};
+use crate::limits::UNFINISHED_BYTES_FREE;
 use crate::session::{Carried, Connection, Protocol};
 use crate::wire::websocket::{FrameReader, Message, PeerFault, close_frame, pong_frame};
 use ::bytes::Bytes;
@@ -72,6 +73,43 @@ impl Shard {
         bytes: &mut [u8],
         actions: &mut Vec<Action>,
     ) {
+        self.take_in(now, conn, bytes, actions);
+        self.bound_unfinished(now, conn, actions);
+    }
+
+    /// Many large messages at once would take all memory: who asks for more than there is for
+    /// all has to come back later.
+    pub(super) fn bound_unfinished(&mut self, now: Now, conn: ConnId, actions: &mut Vec<Action>) {
+        let (own_bytes, all_bytes) = self.conns.recount(conn);
+        let is_over = all_bytes > self.config.limits.unfinished_bytes_max;
+        if !is_over || own_bytes <= UNFINISHED_BYTES_FREE {
+            return;
+        }
+        let mut port = self.port(actions);
+        let Some(c) = port.conn(conn) else { return };
+        // The reader goes at once, and with it what it holds.
+        let protocol = std::mem::replace(&mut c.state.protocol, Protocol::Busy);
+        let last_words = match protocol {
+            Protocol::Http { .. } => overload_response(),
+            Protocol::WebSocket { .. } | Protocol::Link { .. } | Protocol::Busy => {
+                let mut close = Vec::with_capacity(4);
+                close_frame(&mut close, Some(1013), "");
+                close.into()
+            }
+        };
+        port.log(
+            LogLevel::Warn,
+            "large message refused",
+            None,
+            "too many are under way at once",
+        );
+        port.push(conn, last_words);
+        port.close(conn);
+        self.leave_all(now, conn, actions);
+        self.conns.recount(conn);
+    }
+
+    fn take_in(&mut self, now: Now, conn: ConnId, bytes: &mut [u8], actions: &mut Vec<Action>) {
         let Some(c) = self.conns.get_mut(conn).filter(|c| !c.is_closing) else {
             return;
         };

@@ -68,6 +68,7 @@ impl Shard {
                 c.state.heard_ms = now.mono_ms;
                 c.state.opened_ms = now.mono_ms;
                 self.read_http(now, conn, reader, false, actions);
+                self.bound_unfinished(now, conn, actions);
             }
             other => c.state.protocol = other,
         }
