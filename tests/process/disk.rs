@@ -51,7 +51,8 @@ impl Drop for Tmpfs {
 /// What keeps the service from writing, and stops doing so.
 trait Obstacle {
     fn raise(&mut self, service: &Service);
-    fn lower(&mut self, service: &Service);
+    /// Not of a service that is no more.
+    fn lower(&mut self, service: Option<&Service>);
 }
 
 /// A file that takes all the room there is.
@@ -71,7 +72,7 @@ impl Obstacle for Ballast {
         }
     }
 
-    fn lower(&mut self, _: &Service) {
+    fn lower(&mut self, _: Option<&Service>) {
         fs::remove_file(&self.0).expect("the ballast");
     }
 }
@@ -98,8 +99,10 @@ impl Obstacle for FileLimit {
         Self::set(service, FILE_BYTES_MAX);
     }
 
-    fn lower(&mut self, service: &Service) {
-        Self::set(service, libc::RLIM_INFINITY);
+    fn lower(&mut self, service: Option<&Service>) {
+        if let Some(service) = service {
+            Self::set(service, libc::RLIM_INFINITY);
+        }
     }
 }
 
@@ -154,7 +157,7 @@ fn obstructed(data: &Path, durability: &str, obstacle: &mut impl Obstacle) {
         refused_or_served(&service, wire, &mut ledger);
     }
     service.assert_alive();
-    obstacle.lower(&service);
+    obstacle.lower(Some(&service));
     service.wait_until("writing to go on", |service| {
         let token = token::of("d");
         let client = Client::try_connect(service.address, Wire::Fluid, "d", Mode::Write, &token);
@@ -168,7 +171,17 @@ fn obstructed(data: &Path, durability: &str, obstacle: &mut impl Obstacle) {
     ledger.note("d", Wire::Levee, &witness.shown);
     let whole = ledger.check(service.address, "d");
     service.assert_alive();
+    // The next one ends violently while there is no room, and the one after that starts then.
+    obstacle.raise(&service);
+    fill(&service, &mut ledger);
     service.kill();
+    let cramped = options.try_start();
+    match &cramped {
+        Ok(service) => drop(ledger.check(service.address, "d")),
+        Err(refused) => assert_eq!(refused.status.code(), Some(1), "{refused:?}"),
+    }
+    obstacle.lower(cramped.as_ref().ok());
+    drop(cramped);
     let mut service = options.start();
     let again = ledger.check(service.address, "d");
     assert!(

@@ -8,6 +8,7 @@ use crate::random::Random;
 use crate::rest;
 use crate::service::{Dir, Options, PATIENCE, Service};
 use crate::wire::{BOTH, Wire};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,97 +19,182 @@ const DOCUMENTS: [&str; 3] = ["one", "two", "three"];
 const ECHOES_PER_LIFE: u64 = 40;
 /// Everything is read back from the start after so many lives; the last one included.
 const LIVES_PER_AUDIT: usize = 10;
+/// Every so many lives, starts are killed too.
+const LIVES_PER_FALSE_START: usize = 5;
 
 #[test]
 fn nothing_shown_is_lost_with_durability_power() {
-    lives("power", "auto", KILLS, 1);
+    Lives::new("power", "auto", 2, 1).live(KILLS);
 }
 
 #[test]
 fn nothing_shown_is_lost_with_durability_process() {
-    lives("process", "auto", KILLS, 2);
+    Lives::new("process", "auto", 1, 2).live(KILLS);
 }
 
 #[test]
 fn nothing_shown_is_lost_on_the_epoll_fallback() {
-    lives("power", "epoll", KILLS / 3, 3);
+    Lives::new("power", "epoll", 1, 3).live(KILLS / 3);
 }
 
-fn lives(durability: &str, runtime: &str, kills: usize, seed: u64) {
-    let dir = Dir::new("kill");
-    let options = Options::new(dir.path())
-        .flag("durability", durability)
-        .flag("runtime", runtime)
-        .flag("partitions", "2")
-        .flag("log", "warn");
-    let mut random = Random::new(seed);
-    let mut ledger = Ledger::default();
-    let mut service = options.start();
-    DOCUMENTS
-        .iter()
-        .for_each(|document| rest::create(service.address, document));
-    for life in 1..=kills {
-        live(service, &mut ledger, &mut random);
-        service = options.start();
+/// A data directory through many lives of its service.
+struct Lives {
+    /// Kept for as long as the data is needed.
+    _dir: Dir,
+    options: Options,
+    random: Random,
+    ledger: Ledger,
+    objects: Vec<Object>,
+}
+
+/// What was answered with success besides operations.
+enum Object {
+    Document(String),
+    Blob { id: String, content: String },
+}
+
+impl Lives {
+    fn new(durability: &str, runtime: &str, cores: u16, seed: u64) -> Self {
+        let dir = Dir::new("kill");
+        let options = Options::new(dir.path())
+            .cores(cores)
+            .flag("durability", durability)
+            .flag("runtime", runtime)
+            .flag("partitions", "2")
+            .flag("log", "warn");
+        Self {
+            _dir: dir,
+            options,
+            random: Random::new(seed),
+            ledger: Ledger::default(),
+            objects: Vec::new(),
+        }
+    }
+
+    fn live(&mut self, kills: usize) {
+        let mut service = self.options.start();
         for document in DOCUMENTS {
-            everybody_left(&service, document, &mut ledger);
-            if life % LIVES_PER_AUDIT == 0 {
-                ledger.check(service.address, document);
+            rest::create(service.address, document);
+        }
+        for life in 1..=kills {
+            let objects_before = self.objects.len();
+            self.one_life(service, life);
+            if life % LIVES_PER_FALSE_START == 0 {
+                self.false_starts();
+            }
+            service = self.options.start();
+            let is_audit = life % LIVES_PER_AUDIT == 0;
+            for document in DOCUMENTS {
+                self.everybody_left(&service, document);
+                if is_audit {
+                    self.ledger.check(service.address, document);
+                }
+            }
+            let from = if is_audit { 0 } else { objects_before };
+            self.objects[from..]
+                .iter()
+                .for_each(|object| object.check(service.address));
+        }
+        let echoes = kills * ECHOES_PER_LIFE as usize;
+        assert!(self.ledger.count() > echoes, "there was no load");
+        assert!(self.objects.len() > kills, "{} objects", self.objects.len());
+    }
+
+    /// One life under load, to its violent end.
+    fn one_life(&mut self, service: Service, life: usize) {
+        let address = service.address;
+        let mut load = Load::new();
+        for document in DOCUMENTS {
+            for wire in BOTH {
+                load.start(address, wire, document, Mode::Write, self.random.next());
+            }
+        }
+        load.start(
+            address,
+            Wire::Fluid,
+            DOCUMENTS[0],
+            Mode::Read,
+            self.random.next(),
+        );
+        let random = Random::new(self.random.next());
+        let keeper = thread::spawn(move || store_objects(address, life, random));
+        let echoes = (ECHOES_PER_LIFE + self.random.below(4 * ECHOES_PER_LIFE)) as usize;
+        let deadline = Instant::now() + PATIENCE;
+        while load.echoes() < echoes {
+            let is_late = Instant::now() > deadline;
+            assert!(
+                !is_late,
+                "no load: {} echoes\n{}",
+                load.echoes(),
+                service.log()
+            );
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_micros(self.random.below(20_000)));
+        service.kill();
+        for seen in load.join() {
+            assert_eq!(seen.nacks, 0, "a good client was nacked");
+            assert!(seen.end.is_some(), "the client did not notice");
+            self.ledger.note(&seen.document, seen.wire, &seen.ops);
+        }
+        self.objects
+            .extend(keeper.join().expect("a keeper that did not panic"));
+    }
+
+    /// Recovery may be interrupted as well, at any moment and several times.
+    fn false_starts(&mut self) {
+        for _ in 0..3 {
+            let after = Duration::from_millis(self.random.below(250));
+            self.options.start_and_kill(after);
+        }
+    }
+
+    /// After the next connect, the writers of the earlier life have left.
+    fn everybody_left(&mut self, service: &Service, document: &str) {
+        let client = Client::connect(service.address, Wire::Fluid, document);
+        let id = client.id.clone();
+        let ops = rest::deltas(service.address, Wire::Fluid, document, 0);
+        let present: Vec<_> = members(&ops).into_iter().collect();
+        assert_eq!(present, [&id], "{document}");
+        self.ledger.note(document, Wire::Fluid, &client.shown);
+        self.ledger.note(document, Wire::Fluid, &ops);
+        client.cut();
+    }
+}
+
+/// Creates documents and stores blobs until the service is gone; what it has confirmed.
+fn store_objects(address: SocketAddr, life: usize, mut random: Random) -> Vec<Object> {
+    let mut stored = Vec::new();
+    for index in 0.. {
+        let document = format!("life-{life}-{index}");
+        match rest::try_create(address, &document) {
+            Ok(reply) => assert_eq!(reply.status, 201, "{}", reply.text()),
+            Err(_) => break,
+        }
+        stored.push(Object::Document(document));
+        // Small ones go through the log, large ones do not.
+        let size = if index % 4 == 3 {
+            300_000
+        } else {
+            random.size(0, 6_000)
+        };
+        let content = format!("{life} {index} {}", "b".repeat(size));
+        match rest::store_blob(address, DOCUMENTS[1], &content) {
+            Ok(id) => stored.push(Object::Blob { id, content }),
+            Err(_) => break,
+        }
+    }
+    stored
+}
+
+impl Object {
+    fn check(&self, address: SocketAddr) {
+        match self {
+            Self::Document(document) => assert_eq!(rest::versions(address, document), 1),
+            Self::Blob { id, content } => {
+                let is_same = rest::blob(address, DOCUMENTS[1], id) == *content;
+                assert!(is_same, "blob {id} has changed");
             }
         }
     }
-    assert!(
-        ledger.count() > kills * ECHOES_PER_LIFE as usize,
-        "there was no load"
-    );
-}
-
-/// One life under load, to its violent end.
-fn live(service: Service, ledger: &mut Ledger, random: &mut Random) {
-    let mut load = Load::new();
-    for document in DOCUMENTS {
-        for wire in BOTH {
-            load.start(service.address, wire, document, Mode::Write, random.next());
-        }
-    }
-    load.start(
-        service.address,
-        Wire::Fluid,
-        DOCUMENTS[0],
-        Mode::Read,
-        random.next(),
-    );
-    let echoes = (ECHOES_PER_LIFE + random.below(4 * ECHOES_PER_LIFE)) as usize;
-    let deadline = Instant::now() + PATIENCE;
-    while load.echoes() < echoes {
-        assert!(
-            Instant::now() < deadline,
-            "no load: {} echoes\n{}",
-            load.echoes(),
-            service.log()
-        );
-        thread::sleep(Duration::from_millis(1));
-    }
-    thread::sleep(Duration::from_micros(random.below(20_000)));
-    service.kill();
-    for seen in load.join() {
-        assert_eq!(seen.nacks, 0, "a good client was nacked");
-        assert!(seen.end.is_some(), "the client did not notice");
-        ledger.note(&seen.document, seen.wire, &seen.ops);
-    }
-}
-
-/// After the next connect, the writers of the earlier life have left.
-fn everybody_left(service: &Service, document: &str, ledger: &mut Ledger) {
-    let client = Client::connect(service.address, Wire::Fluid, document);
-    let id = client.id.clone();
-    let ops = rest::deltas(service.address, Wire::Fluid, document, 0);
-    assert_eq!(
-        members(&ops).into_iter().collect::<Vec<_>>(),
-        [&id],
-        "{document}"
-    );
-    ledger.note(document, Wire::Fluid, &client.shown);
-    ledger.note(document, Wire::Fluid, &ops);
-    client.cut();
 }

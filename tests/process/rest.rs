@@ -2,8 +2,10 @@
 
 use crate::ops::Op;
 use crate::service::PATIENCE;
-use crate::token;
+use crate::token::{self, TENANT};
 use crate::wire::Wire;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -131,24 +133,71 @@ pub(crate) fn authorization(wire: Wire, token: &str) -> String {
 
 /// Creates a document of the tenant `fluid`, as an attaching container does.
 pub(crate) fn create(address: SocketAddr, document: &str) {
-    let token = token::of(document);
-    let authorization = authorization(Wire::Fluid, &token);
+    let reply = try_create(address, document).expect("an answer to a creation");
+    assert_eq!(reply.status, 201, "{}", reply.text());
+}
+
+/// [`create`], on a service that may be about to die.
+pub(crate) fn try_create(address: SocketAddr, document: &str) -> io::Result<Reply> {
+    let authorization = authorization(Wire::Fluid, &token::of(document));
     let headers = [
         ("authorization", authorization.as_str()),
         ("content-type", "application/json"),
     ];
-    let body = format!(
-        r#"{{"id":"{document}","summary":{{"type":1,"tree":{{"header":{{"type":2,"content":"x"}}}}}},"sequenceNumber":0,"values":[]}}"#
-    );
-    let reply = request(
+    let tree = r#"{"type":1,"tree":{"header":{"type":2,"content":"x"}}}"#;
+    let body = format!(r#"{{"id":"{document}","summary":{tree},"sequenceNumber":0,"values":[]}}"#);
+    request(
         address,
         "POST",
         "/documents/fluid",
         &headers,
         body.as_bytes(),
-    );
-    let reply = reply.expect("an answer to a creation");
+    )
+}
+
+/// The `Authorization` by which a Fluid client calls the storage of a document.
+fn storage_authorization(document: &str) -> String {
+    format!(
+        "Basic {}",
+        STANDARD.encode(format!("{TENANT}:{}", token::of(document)))
+    )
+}
+
+/// Stores a blob; its id.
+pub(crate) fn store_blob(address: SocketAddr, document: &str, content: &str) -> io::Result<String> {
+    let authorization = storage_authorization(document);
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let body = serde_json::json!({"content": content, "encoding": "utf-8"}).to_string();
+    let path = "/repos/fluid/git/blobs";
+    let reply = request(address, "POST", path, &headers, body.as_bytes())?;
     assert_eq!(reply.status, 201, "{}", reply.text());
+    let stored: serde_json::Value = serde_json::from_slice(&reply.body)?;
+    Ok(stored["sha"].as_str().expect("an id").to_owned())
+}
+
+/// A blob's content.
+pub(crate) fn blob(address: SocketAddr, document: &str, id: &str) -> String {
+    let authorization = storage_authorization(document);
+    let path = format!("/repos/fluid/git/blobs/{id}");
+    let reply = get(address, &path, &[("authorization", &authorization)]).expect("an answer");
+    assert_eq!(reply.status, 200, "blob {id}: {}", reply.text());
+    let stored: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+    let content = stored["content"].as_str().expect("content");
+    let bytes = STANDARD.decode(content).expect("base64");
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+/// How many versions a document has.
+pub(crate) fn versions(address: SocketAddr, document: &str) -> usize {
+    let authorization = storage_authorization(document);
+    let path = format!("/repos/fluid/commits?count=5&sha={document}");
+    let reply = get(address, &path, &[("authorization", &authorization)]).expect("an answer");
+    assert_eq!(reply.status, 200, "{document}: {}", reply.text());
+    let versions: Vec<serde_json::Value> = serde_json::from_slice(&reply.body).expect("JSON");
+    versions.len()
 }
 
 /// One call of `/deltas`, as it stands there.

@@ -84,8 +84,15 @@ impl Options {
         }
     }
 
-    /// Starts it; `Err` when it ends before it listens.
-    pub(crate) fn try_start(&self) -> Result<Service, Refused> {
+    /// Starts it and kills it after so long, wherever it is by then.
+    pub(crate) fn start_and_kill(&self, after: Duration) {
+        let mut child = self.command().spawn().expect("the service's binary");
+        thread::sleep(after);
+        child.kill().expect("a child to kill");
+        child.wait().expect("a child to wait for");
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(binary());
         command
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
@@ -97,7 +104,12 @@ impl Options {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the service's binary");
+        command
+    }
+
+    /// Starts it; `Err` when it ends before it listens.
+    pub(crate) fn try_start(&self) -> Result<Service, Refused> {
+        let mut child = self.command().spawn().expect("the service's binary");
         let (report, lines) = mpsc::channel();
         let out = Output::default();
         let err = Output::default();
