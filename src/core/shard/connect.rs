@@ -212,24 +212,15 @@ impl Shard {
         waiter: Waiter,
         actions: &mut Vec<Action>,
     ) {
-        let Waiter {
-            conn,
-            topic,
-            admitted,
-            ..
-        } = waiter;
+        let Waiter { conn, admitted, .. } = &waiter;
+        let conn = *conn;
         let client = self.client_id();
         let clients_max = self.config.limits.clients_per_document_max as usize;
         let mut port = self.port(actions);
-        let waits = |channel: &Channel| {
-            channel.topic == topic
-                && channel.key == admitted.key
-                && matches!(channel.place, Place::Waiting)
-        };
         let Some(c) = port.conn(conn).filter(|c| !c.is_closing) else {
             return;
         };
-        if !c.state.channels.iter().any(waits) {
+        if !c.state.channels.iter().any(|c| waiter.waits_at(c)) {
             return; // it has left meanwhile
         }
         if self
@@ -242,7 +233,7 @@ impl Shard {
                 message: "Too Many Clients Connected to Document".into(),
                 retry_after_ms: Some(60_000),
             };
-            return self.refuse(conn, &topic, &error, actions);
+            return self.refuse(&waiter, &error, actions);
         }
         let member = self.with(slot, actions, |document, port| {
             let entrant = Entrant {
@@ -266,7 +257,8 @@ impl Shard {
         let expires_unix_s = admitted.expires_unix_s;
         let mut port = self.port(actions);
         let Some(c) = port.conn(conn) else { return };
-        if let Some(channel) = c.state.channels.iter_mut().find(|channel| waits(channel)) {
+        let channel = c.state.channels.iter_mut().find(|c| waiter.waits_at(c));
+        if let Some(channel) = channel {
             channel.place = Place::Here(Seat {
                 doc: slot,
                 member,
@@ -287,27 +279,26 @@ impl Shard {
         (is_frozen || self.drain.is_some()).then(super::documents::unavailable)
     }
 
+    /// Refuses a client that still waits.
     pub(super) fn refuse(
         &mut self,
-        conn: ConnId,
-        topic: &str,
+        waiter: &Waiter,
         error: &ConnectError,
         actions: &mut Vec<Action>,
     ) {
         let mut port = self.port(actions);
-        let Some(c) = port.conn(conn) else { return };
-        let mut join_ref = None;
-        let waits =
-            |channel: &Channel| &*channel.topic == topic && matches!(channel.place, Place::Waiting);
-        if let Some(at) = c.state.channels.iter().position(waits) {
-            if topic.is_empty() {
-                c.state.channels.remove(at);
-            } else if let Some(channel) = c.state.channels.get_mut(at) {
-                channel.place = Place::Joined;
-                join_ref.clone_from(&channel.join_ref);
-            }
+        let Some(c) = port.conn(waiter.conn) else {
+            return;
+        };
+        let at = c.state.channels.iter().position(|c| waiter.waits_at(c));
+        let Some(at) = at else { return };
+        if waiter.topic.is_empty() {
+            c.state.channels.remove(at);
+        } else if let Some(channel) = c.state.channels.get_mut(at) {
+            channel.place = Place::Joined;
         }
-        self.refuse_at(conn, topic, join_ref.as_deref(), error, actions);
+        let join_ref = waiter.admitted.join_ref.as_deref();
+        self.refuse_at(waiter.conn, &waiter.topic, join_ref, error, actions);
     }
 
     pub(super) fn refuse_at(

@@ -3,6 +3,7 @@
 use crate::admission::Admitted;
 use crate::document::Document;
 use crate::ids::{ConnId, DocKey};
+use crate::session::{Channel, Place};
 
 /// A document's place on its core, and the generation that tells successive uses apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,17 @@ pub struct Waiter {
     pub topic: Box<str>,
     pub admitted: Admitted,
     pub since_ms: u64,
+}
+
+impl Waiter {
+    /// Whether it waits at this channel: not once that was left, joined anew or answered.
+    #[must_use]
+    pub fn waits_at(&self, channel: &Channel) -> bool {
+        channel.topic == self.topic
+            && channel.join_ref == self.admitted.join_ref
+            && channel.key == self.admitted.key
+            && matches!(channel.place, Place::Waiting)
+    }
 }
 
 /// A document in memory, or the clients that wait for it.

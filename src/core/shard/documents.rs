@@ -9,7 +9,7 @@ use crate::ids::{BatchId, DocKey, Now, PartitionId, Seq};
 use crate::nack::NackCause;
 use crate::record::{DocumentImage, StoreFault};
 use crate::session::Place;
-use crate::shard::docs::{Entry, Waiter};
+use crate::shard::docs::Entry;
 
 /// Clients of a failed document are asked to come back after this long.
 const RETRY_AFTER_S: u32 = 2;
@@ -60,7 +60,7 @@ impl Shard {
                     if is_known || waiter.admitted.creates {
                         self.attach(now, slot, waiter, actions);
                     } else {
-                        self.refuse_waiter(waiter, &not_found(), actions);
+                        self.refuse(&waiter, &not_found(), actions);
                     }
                 }
             }
@@ -72,7 +72,7 @@ impl Shard {
                         self.absent.push(waiter);
                         continue;
                     }
-                    self.refuse_waiter(waiter, &error, actions);
+                    self.refuse(&waiter, &error, actions);
                 }
             }
         }
@@ -88,7 +88,7 @@ impl Shard {
             .is_some_and(|waiter| waiter.since_ms <= due_ms)
         {
             let waiter = self.absent.remove(0);
-            self.refuse_waiter(waiter, &not_found(), actions);
+            self.refuse(&waiter, &not_found(), actions);
         }
     }
 
@@ -116,15 +116,6 @@ impl Shard {
                     retry_after_ms: Some(60_000),
                 }
             })
-    }
-
-    pub(super) fn refuse_waiter(
-        &mut self,
-        waiter: Waiter,
-        error: &ConnectError,
-        actions: &mut Vec<Action>,
-    ) {
-        self.refuse(waiter.conn, &waiter.topic, error, actions);
     }
 
     /// Forms the next group of every partition that has none under way.

@@ -122,7 +122,7 @@ impl Shard {
                 if waiters.iter().any(|waiter| late(waiter.since_ms)) {
                     let waiters = std::mem::take(waiters);
                     for waiter in waiters {
-                        self.refuse_waiter(waiter, &super::documents::unavailable(), actions);
+                        self.refuse(&waiter, &super::documents::unavailable(), actions);
                     }
                 }
             }
