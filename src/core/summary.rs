@@ -55,8 +55,9 @@ pub struct Summaries {
     unanswered: Vec<u64>,
     #[serde(skip)]
     waiting: VecDeque<Open>,
+    /// The operation whose job is under way, or whose answer is not visible yet.
     #[serde(skip)]
-    is_running: bool,
+    running: Option<Seq>,
 }
 
 impl Summaries {
@@ -80,11 +81,11 @@ impl Summaries {
         time_unix_s: u64,
         min_of: impl Fn(Seq) -> Option<u64>,
     ) -> Option<(Seq, SummaryJob)> {
-        if self.is_running || self.waiting.front().is_none_or(|open| open.seq > visible) {
+        if self.running.is_some() || self.waiting.front().is_none_or(|open| open.seq > visible) {
             return None;
         }
         let open = self.waiting.pop_front()?;
-        self.is_running = true;
+        self.running = Some(open.seq);
         let reference = Seq(open.reference_seq);
         let blobs = open.quorum;
         let min = min_of(reference)
@@ -128,6 +129,13 @@ impl Summaries {
             .map(|(id, seq)| (id.as_str(), Seq(*seq)))
     }
 
+    /// Whether the verdict of a job is wanted: it was started by this life of the document, and
+    /// nobody has answered its operation.
+    #[must_use]
+    pub fn awaits(&self, proposal: Seq) -> bool {
+        self.running == Some(proposal) && self.unanswered.contains(&proposal.0)
+    }
+
     /// The answer to a summarize operation enters the order.
     pub fn answered(&mut self, proposal: Seq, version: Option<ObjectId>) {
         self.unanswered.retain(|open| *open != proposal.0);
@@ -138,12 +146,12 @@ impl Summaries {
 
     /// A job's answer is visible: the next may start.
     pub fn settled(&mut self) {
-        self.is_running = false;
+        self.running = None;
     }
 
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.is_running && self.waiting.is_empty()
+        self.running.is_none() && self.waiting.is_empty()
     }
 
     /// Operations that an earlier life left without an answer.
@@ -225,11 +233,16 @@ mod tests {
         assert!(summaries.start(Seq(4), 0, |_| None).is_none());
         let (seq, _) = summaries.start(Seq(6), 0, |_| Some(2)).expect("visible");
         assert_eq!(seq, Seq(5));
+        assert!(summaries.awaits(Seq(5)));
         assert!(
             summaries.start(Seq(6), 0, |_| None).is_none(),
             "one at a time"
         );
         summaries.answered(Seq(5), None);
+        assert!(
+            !summaries.awaits(Seq(5)) && !summaries.awaits(Seq(6)),
+            "answered, not started"
+        );
         summaries.settled();
         assert_eq!(summaries.unanswered(), vec![Seq(6)]);
         assert!(summaries.start(Seq(6), 0, |_| None).is_some());

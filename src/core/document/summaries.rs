@@ -52,8 +52,12 @@ impl Document {
         }
     }
 
-    /// A job is done: its answer is ordered, and the version moves in the same group.
+    /// A job is done: its answer is ordered, and the version moves in the same group. A verdict
+    /// that an earlier life asked for comes too late: that operation is answered.
     pub fn summarized(&mut self, port: &mut Port<'_>, now: Now, seq: Seq, done: &SummaryOutcome) {
+        if !self.summaries.awaits(seq) {
+            return;
+        }
         match done {
             SummaryOutcome::Ack { version } => {
                 port.counters.summaries_acked += 1;
@@ -69,6 +73,9 @@ impl Document {
 
     /// A job could not be done now; the client may try again.
     pub fn summary_failed(&mut self, port: &mut Port<'_>, now: Now, seq: Seq) {
+        if !self.summaries.awaits(seq) {
+            return;
+        }
         port.counters.summaries_nacked += 1;
         self.answer_summary(now, seq, None, "The store cannot be read now", Some(10));
         self.answers_summary = true;
