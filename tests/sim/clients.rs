@@ -490,9 +490,28 @@ impl Client {
                 wishes.extend(self.join(session, around));
             }
             State::Up if !around.is_quiet => wishes.extend(self.play(session, around)),
+            State::Joining | State::Connecting if !around.is_quiet => {
+                wishes.extend(self.lose_patience(session, around));
+            }
             State::Away | State::Joining | State::Connecting | State::Up => {}
         }
         wishes
+    }
+
+    /// Starts anew before the answer is there.
+    fn lose_patience(&mut self, session: usize, around: &mut Around<'_>) -> Vec<Wish> {
+        match self.random.below(30) {
+            0 => vec![self.give_up(around)],
+            1..6 if self.dialect != Dialect::SocketIo => {
+                let mut wishes = Vec::new();
+                if self.random.chance(500) {
+                    wishes.extend(self.leave(session, around));
+                }
+                wishes.extend(self.join(session, around));
+                wishes
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn play(&mut self, session: usize, around: &mut Around<'_>) -> Vec<Wish> {

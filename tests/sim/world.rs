@@ -144,11 +144,15 @@ impl Plan {
                 random.between(1_000, 8_000)
             },
             faults: if random.chance(400) {
-                random.between(1, 60)
+                random.between(1, 100)
             } else {
                 0
             },
-            stalls: if random.chance(200) { 20 } else { 0 },
+            stalls: if random.chance(250) {
+                random.between(10, 100)
+            } else {
+                0
+            },
             crashes: if random.chance(500) {
                 random.between(1, 4)
             } else {
@@ -567,7 +571,8 @@ impl World {
         self.compare_history();
         let quiet_ms = self.now_ms - self.quiet_since_ms;
         if self.is_draining {
-            if self.shards.iter().all(Shard::is_settled) {
+            let is_closed = self.sockets.iter().all(|socket| !socket.is_open);
+            if is_closed && self.shards.iter().all(Shard::is_settled) {
                 return self.end();
             }
             if quiet_ms > DRAIN_MS {
@@ -646,7 +651,7 @@ impl World {
         for socket in &self.sockets {
             // A client may go by itself, on any other answer that it gets meanwhile.
             let was_told = socket.heard_goodbye || socket.ended;
-            if socket.is_open || (socket.was_open_at_drain && !was_told) {
+            if socket.was_open_at_drain && !was_told {
                 let detail = format!("{socket:?}");
                 return self.checker.fail(Invariant::DrainTellsEveryone, detail);
             }
