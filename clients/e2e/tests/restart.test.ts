@@ -196,3 +196,35 @@ needs("durability")("summaries and attachment blobs survive kill -9", async () =
   await settle([late]);
   late.container.dispose();
 });
+
+needs("durability", "discovery")(
+  "fifty users come back at once after kill -9, each with what it had not yet sent",
+  async () => {
+    const service = await start();
+    const { app: first, attach } = await azureRemoteOpener(service).create();
+    const documentId = await attach();
+    apps.push(first);
+    while (apps.length < 50) {
+      const batch = Array.from({ length: 7 }, () => azureRemoteOpener(service).load(documentId));
+      apps.push(...(await Promise.all(batch)));
+    }
+    for (const [index, app] of apps.entries()) app.map.set(`before ${index}`, index);
+    await converge(apps);
+    await service.kill();
+    for (const [index, app] of apps.entries()) {
+      app.map.set(`meanwhile ${index}`, index);
+      app.text.insertText(0, `<${index}>`);
+    }
+    await service.resume();
+    const state = await converge(apps, 90_000);
+    expect(Object.keys(state.map)).toHaveLength(100);
+    expect(marksOf(state.text)).toEqual(apps.map((_, index) => `<${index}>`).sort());
+    await expectWhole(service, tenants.fluid, documentId);
+    const members = () => apps.map((app) => app.audience.getMembers().size);
+    await until(() => members().every((count) => count === 50), {
+      what: "50 members and no ghost seen by each",
+      seen: members,
+    });
+  },
+  180_000,
+);
