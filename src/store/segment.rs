@@ -11,7 +11,8 @@ use super::disk::Disk;
 
 /// Free segments kept for use; more are deleted.
 const FREE_MAX: usize = 2;
-/// The first segment of a partition is small, so that a new data directory opens quickly.
+/// The first segment of a partition is small, so that a new data directory opens quickly; those
+/// that follow are each twice as large, so that one is ready when the last is full.
 const FIRST_BYTES: u64 = 4 << 20;
 
 /// A file ready to be filled from its start.
@@ -39,6 +40,8 @@ pub(crate) struct Segments {
     bytes: u64,
     disk: Disk,
     next_id: u64,
+    /// Size of the last segment made.
+    made_bytes: u64,
     /// Number and size, the largest last.
     free: Vec<(u64, u64)>,
     filled: Vec<Filled>,
@@ -58,11 +61,13 @@ impl Segments {
     /// Takes over a directory whose log has been moved into the tree, so that every file is free.
     pub(crate) fn new(dir: PathBuf, bytes: u64, disk: Disk) -> io::Result<Self> {
         let (free, filled) = (Vec::new(), Vec::new());
+        let made_bytes = bytes.min(FIRST_BYTES);
         let mut this = Self {
             dir,
             bytes,
             disk,
             next_id: 1,
+            made_bytes,
             free,
             filled,
         };
@@ -83,8 +88,7 @@ impl Segments {
         if let Some(free) = self.take_free(0) {
             return free;
         }
-        let bytes = self.bytes.min(FIRST_BYTES);
-        let id = self.new_id();
+        let (id, bytes) = (self.new_id(), self.made_bytes);
         let file = create(&self.dir, id, bytes, Make::Written)?;
         Ok(Segment { id, file, bytes })
     }
@@ -103,7 +107,8 @@ impl Segments {
             }
             return;
         }
-        let (id, bytes) = (self.new_id(), self.bytes.max(least_bytes));
+        self.made_bytes = self.bytes.min(self.made_bytes * 2);
+        let (id, bytes) = (self.new_id(), self.made_bytes.max(least_bytes));
         let (dir, disk) = (self.dir.clone(), self.disk.clone());
         let make = move || {
             let made = disk
@@ -163,6 +168,7 @@ impl Segments {
 
     fn free(&mut self, id: u64) -> io::Result<()> {
         let bytes = fs::metadata(path(&self.dir, id))?.len();
+        self.made_bytes = self.made_bytes.max(bytes.min(self.bytes));
         self.free.push((id, bytes));
         self.free.sort_by_key(|&(_, bytes)| bytes);
         if self.free.len() <= FREE_MAX {

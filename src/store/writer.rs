@@ -275,7 +275,7 @@ impl Writer {
     async fn make_room(&mut self, frame_bytes: u64) -> io::Result<()> {
         if let Some(active) = &self.active {
             let used = active.offset(self.at.position);
-            if used > active.bytes / 2 && self.spare.is_none() {
+            if used > active.bytes / 8 && self.spare.is_none() {
                 self.spare = Some(self.storage.prepare(0, Make::Written));
             }
             if used + frame_bytes <= active.bytes {
