@@ -36,12 +36,11 @@ const msgpack = {
 
 export class PhoenixSocket {
   readonly socket: Socket;
-  readonly closes: { readonly code: number }[] = [];
 
   static async open(
     service: Service,
     format: Format,
-    options: { readonly heartbeatIntervalMs?: number; readonly token?: string } = {},
+    options: { readonly token?: string } = {},
   ): Promise<PhoenixSocket> {
     const opened = new PhoenixSocket(service, format, options);
     opened.socket.connect();
@@ -49,20 +48,12 @@ export class PhoenixSocket {
     return opened;
   }
 
-  private constructor(
-    service: Service,
-    format: Format,
-    { token, ...options }: { readonly heartbeatIntervalMs?: number; readonly token?: string },
-  ) {
+  private constructor(service: Service, format: Format, { token }: { readonly token?: string }) {
     this.socket = new Socket(`${service.socketUrl}/socket`, {
       transport: WebSocket as unknown as new (endpoint: string) => object,
       params: token === undefined ? {} : { token },
       binaryType: "arraybuffer",
       ...(format === "json" ? { vsn: "2.0.0" } : msgpack),
-      ...options,
-    });
-    this.socket.onClose(({ code }) => {
-      this.closes.push({ code });
     });
   }
 
