@@ -49,7 +49,9 @@ struct Open {
 pub struct Summaries {
     /// Hex id of the last acknowledged version, with the number of its summarize operation.
     last_acked: Option<(String, u64)>,
-    /// A minimum that was in force at or before the last acked summary.
+    /// A minimum that was in force at or before the last summary of this life: for one whose
+    /// reference operation has left the history. Not in the order, so not in the checkpoint.
+    #[serde(skip)]
     min_floor: u64,
     /// Summarize operations that are in the order and not yet answered.
     unanswered: Vec<u64>,

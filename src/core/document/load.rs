@@ -79,7 +79,8 @@ impl Document {
     }
 
     /// The state after everything that has a number.
-    pub(super) fn checkpoint(&self) -> Bytes {
+    #[must_use]
+    pub fn checkpoint(&self) -> Bytes {
         #[derive(Serialize)]
         struct Borrowed<'a> {
             min: u64,
