@@ -294,7 +294,7 @@ impl Port<'_> {
         let client = state
             .seats()
             .next()
-            .map_or("none".into(), |seat| seat.client.to_string());
+            .map_or_else(|| "none".into(), |seat| seat.client.to_string());
         let doc = state.channels.first().map(|channel| channel.key.clone());
         let detail = format!("{fault}, client {client}, from {}", state.peer);
         self.log(LogLevel::Warn, what, doc.as_ref(), detail);

@@ -29,6 +29,8 @@ pub struct Connection {
     pub pinged_ms: u64,
     /// The operator has been told of a fault of this peer; once is enough.
     pub has_complained: bool,
+    /// The peer has ended its side; it may still wait for answers.
+    pub peer_has_ended: bool,
     /// Carried over a hand-off: the message that asked for it, and the bytes behind it.
     pub carried: Option<Carried>,
 }
@@ -113,6 +115,7 @@ impl Connection {
             heard_ms: mono_ms,
             pinged_ms: mono_ms,
             has_complained: false,
+            peer_has_ended: false,
             carried: None,
         }
     }

@@ -22,7 +22,7 @@ use crate::event::{Action, Event};
 use crate::ids::{ClientId, ConnId, DocKey, Now, Seq, ShardId};
 use crate::limits::Limits;
 use crate::placement::Placement;
-use crate::session::Connection;
+use crate::session::{Connection, Protocol};
 use ::bytes::Bytes;
 use docs::{DocSlot, Docs};
 use std::sync::Arc;
@@ -138,6 +138,19 @@ impl Shard {
         self.conns
             .get_mut(conn)
             .map_or(0, |conn| conn.outbox.take(bytes_max, out))
+    }
+
+    /// The peer sends no more. True when it has asked for something that is still to come: then
+    /// the connection closes by itself behind that.
+    pub fn peer_ended(&mut self, conn: ConnId) -> bool {
+        let Some(conn) = self.conns.get_mut(conn).filter(|conn| !conn.is_closing) else {
+            return false;
+        };
+        let Protocol::Http { is_answering, .. } = conn.state.protocol else {
+            return false;
+        };
+        conn.state.peer_has_ended = true;
+        is_answering || !conn.outbox.is_drained()
     }
 
     #[must_use]

@@ -89,7 +89,9 @@ impl Conn {
 enum Ended {
     /// The core wants it so; see its fate.
     Stopped,
-    /// The peer closed it, or it broke.
+    /// The peer sends no more, but may still listen.
+    AllSaid,
+    /// It broke.
     Gone,
 }
 
@@ -97,7 +99,11 @@ enum Ended {
 pub(super) async fn run(core: Rc<Core>, conn: Rc<Conn>, reader: Reader) {
     match caught(read(&core, &conn, &reader)).await {
         Some(Ended::Stopped) => Box::pin(finish(&core, &conn, reader)).await,
-        Some(Ended::Gone) => {
+        Some(Ended::AllSaid) if core.owes_answer(conn.id) => {
+            conn.stop.until(|| conn.stop.is_raised()).await;
+            Box::pin(finish(&core, &conn, reader)).await;
+        }
+        Some(Ended::AllSaid | Ended::Gone) => {
             reader.shut();
             core.closed(conn.id);
         }
@@ -129,7 +135,7 @@ async fn read(core: &Rc<Core>, conn: &Rc<Conn>, reader: &Reader) -> Ended {
             match core.receive(conn.id, reader) {
                 Ok(Received::Some) => {}
                 Ok(Received::Drained) => break,
-                Ok(Received::End) => return Ended::Gone,
+                Ok(Received::End) => return Ended::AllSaid,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Ended::Gone,

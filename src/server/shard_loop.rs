@@ -398,6 +398,11 @@ impl Core {
         spawn(conn::run(self.clone(), conn, reader));
     }
 
+    /// A peer sends no more: whether its socket stays until its last answer has left.
+    pub(super) fn owes_answer(&self, conn: ConnId) -> bool {
+        self.shard.borrow_mut().peer_ended(conn)
+    }
+
     /// A socket is gone.
     pub(super) fn closed(self: &Rc<Self>, conn: ConnId) {
         self.handle(Event::Closed { conn });

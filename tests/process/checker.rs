@@ -49,7 +49,7 @@ impl Ledger {
 /// Numbers are consecutive from 1, nothing is there twice, the minimum never falls nor passes.
 pub(crate) fn check_history(document: &str, ops: &[Op]) {
     let mut submitted = HashSet::new();
-    let mut min = 0;
+    let (mut min, mut time_ms) = (0, 0);
     for (op, expected) in ops.iter().zip(1..) {
         assert_eq!(
             op.seq, expected,
@@ -67,6 +67,12 @@ pub(crate) fn check_history(document: &str, ops: &[Op]) {
             op.seq
         );
         min = op.min;
+        assert!(
+            op.timestamp_ms >= time_ms,
+            "{document}: time goes back at {}",
+            op.seq
+        );
+        time_ms = op.timestamp_ms;
         if let Some(client) = &op.client {
             let is_first = submitted.insert((client.clone(), op.client_seq));
             assert!(
@@ -106,6 +112,24 @@ fn check_members(document: &str, ops: &[Op]) {
             );
         }
     }
+}
+
+/// Summaries that were proposed and have no ack or nack yet; none has two.
+pub(crate) fn unanswered_summaries(document: &str, ops: &[Op]) -> Vec<u64> {
+    let mut answered = HashSet::new();
+    for op in ops {
+        if let Some(summary) = op.answers {
+            assert!(
+                answered.insert(summary),
+                "{document}: {summary} is answered twice"
+            );
+        }
+    }
+    let proposed = ops
+        .iter()
+        .filter(|op| op.kind == "summarize")
+        .map(|op| op.seq);
+    proposed.filter(|seq| !answered.contains(seq)).collect()
 }
 
 /// What anybody was shown is there, byte for byte.
@@ -149,12 +173,12 @@ mod tests {
     fn history(ops: &[(u64, u64, i64)]) -> Vec<Op> {
         let join = json!({
             "sequenceNumber": 1, "minimumSequenceNumber": 0, "clientId": null, "type": "join",
-            "clientSequenceNumber": -1, "data": "{\"clientId\":\"c\"}",
+            "clientSequenceNumber": -1, "timestamp": 5, "data": "{\"clientId\":\"c\"}",
         });
         let ops = ops.iter().map(|(seq, min, client_seq)| {
             json!({
                 "sequenceNumber": seq, "minimumSequenceNumber": min, "clientId": "c",
-                "type": "op", "clientSequenceNumber": client_seq,
+                "type": "op", "clientSequenceNumber": client_seq, "timestamp": 6,
             })
         });
         let all = std::iter::once(join).chain(ops);
@@ -179,6 +203,23 @@ mod tests {
     #[should_panic(expected = "minimum falls")]
     fn a_falling_minimum_is_found() {
         check_history("d", &history(&[(2, 2, 1), (3, 1, 2)]));
+    }
+
+    #[test]
+    #[should_panic(expected = "time goes back")]
+    fn a_clock_that_goes_back_is_found() {
+        let mut ops = history(&[(2, 0, 1)]);
+        ops[1].timestamp_ms = 4;
+        check_history("d", &ops);
+    }
+
+    #[test]
+    fn an_unanswered_summary_is_found() {
+        let mut ops = history(&[(2, 0, 1), (3, 0, 2)]);
+        ops[1].kind = "summarize".into();
+        assert_eq!(unanswered_summaries("d", &ops), [2]);
+        ops[2].answers = Some(2);
+        assert!(unanswered_summaries("d", &ops).is_empty());
     }
 
     #[test]

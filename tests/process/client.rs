@@ -90,6 +90,34 @@ impl Client {
         mode: Mode,
         token: &str,
     ) -> Result<Self, Gone> {
+        Self::introduced(
+            address,
+            wire,
+            document,
+            mode,
+            introduction(document, mode, token),
+        )
+    }
+
+    /// Connects as the client that a container spawns to summarise.
+    pub(crate) fn try_connect_summarizer(
+        address: SocketAddr,
+        wire: Wire,
+        document: &str,
+    ) -> Result<Self, Gone> {
+        let mut payload = introduction(document, Mode::Write, &token::of(document));
+        let details = json!({"capabilities": {"interactive": false}, "type": "summarizer"});
+        payload["client"]["details"] = details;
+        Self::introduced(address, wire, document, Mode::Write, payload)
+    }
+
+    fn introduced(
+        address: SocketAddr,
+        wire: Wire,
+        document: &str,
+        mode: Mode,
+        payload: Value,
+    ) -> Result<Self, Gone> {
         let socket = Socket::open(address, &wire.path(document))?;
         let mut client = Self {
             wire,
@@ -107,7 +135,7 @@ impl Client {
             code: None,
             pending: VecDeque::new(),
         };
-        client.introduce(token)?;
+        client.introduce(payload)?;
         client.wait_for_answer()?;
         if mode == Mode::Write {
             client.wait_until(|client| client.has_joined())?;
@@ -115,7 +143,7 @@ impl Client {
         Ok(client)
     }
 
-    fn introduce(&mut self, token: &str) -> Result<(), Gone> {
+    fn introduce(&mut self, payload: Value) -> Result<(), Gone> {
         let document = self.document.clone();
         match self.wire {
             Wire::Fluid => self.socket.send_text("40")?,
@@ -124,7 +152,7 @@ impl Client {
                 self.socket.send_text(&join.to_string())?;
             }
         }
-        let connect = Outgoing::Connect(introduction(&document, self.mode, token));
+        let connect = Outgoing::Connect(payload);
         let text = self.wire.message(&document, "connect_document", &connect);
         Ok(self.socket.send_text(&text)?)
     }

@@ -4,6 +4,7 @@
 use crate::checker::{Ledger, members};
 use crate::client::{Client, Mode, introduction};
 use crate::load::Load;
+use crate::random::Random;
 use crate::rest::{self, Reply};
 use crate::service::{Dir, Options, PATIENCE, Service};
 use crate::socket::{Message, Socket};
@@ -12,9 +13,10 @@ use crate::wire::{BOTH, Wire, topic};
 use levee_core::ids::{DocKey, ShardId};
 use levee_core::placement::Placement;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const CORES: u16 = 2;
 const PARTITIONS: u16 = 4;
@@ -66,6 +68,10 @@ fn sockets_are_handed_over_under_load() {
                     let wire = BOTH[visit / 2 % 2];
                     let mut client = Client::connect(address, wire, document);
                     client.edit("a visit");
+                    // What was shown can be read at once, whichever core is asked.
+                    let head = client.seen();
+                    let page = rest::deltas_page(address, wire, document, head - 1);
+                    assert_eq!(page.first(), client.shown.last(), "{document}");
                     seen.push((document.clone(), wire, client.cut()));
                 }
                 seen
@@ -94,6 +100,92 @@ fn sockets_are_handed_over_under_load() {
         assert_eq!(joins, 2 + VISITORS * VISITS / documents.len(), "{document}");
     }
     service.assert_alive();
+}
+
+#[test]
+fn documents_leave_memory_and_come_back_whole() {
+    const ROUNDS: usize = 25;
+    let dir = Dir::new("cores");
+    let partitions = PARTITIONS.to_string();
+    let mut service = Options::new(dir.path())
+        .cores(CORES)
+        .flag("partitions", &partitions)
+        .flag("idle-document-ms", "100")
+        .start();
+    let address = service.address;
+    for number in 0..2 {
+        (0..CORES).for_each(|core| rest::create(address, &document_on(core, number)));
+    }
+    let visitors: Vec<_> = (0..6_usize)
+        .map(|visitor| {
+            thread::spawn(move || {
+                // Some documents are shared by visitors, so that one comes as the other goes.
+                let document = document_on((visitor % 2) as u16, visitor / 3);
+                let mut random = Random::new(visitor as u64);
+                let mut seen = Vec::new();
+                for round in 0..ROUNDS {
+                    let wire = BOTH[(visitor + round) % 2];
+                    let mut client = Client::connect(address, wire, &document);
+                    (0..random.below(4)).for_each(|_| client.edit("here again"));
+                    seen.push((document.clone(), wire, client.cut()));
+                    // About the time after which a document may leave.
+                    thread::sleep(Duration::from_millis(random.below(220)));
+                }
+                seen
+            })
+        })
+        .collect();
+    let mut ledger = Ledger::default();
+    let mut documents = HashSet::new();
+    for visitor in visitors {
+        for (document, wire, ops) in visitor.join().expect("a visitor that did not panic") {
+            ledger.note(&document, wire, &ops);
+            documents.insert(document);
+        }
+    }
+    for document in &documents {
+        service.wait_until("everybody's leave", |service| {
+            members(&rest::deltas(service.address, Wire::Fluid, document, 0)).is_empty()
+        });
+        ledger.check(service.address, document);
+    }
+    service.assert_alive();
+}
+
+#[test]
+fn a_writer_that_says_nothing_leaves_and_hears_of_it() {
+    let dir = Dir::new("cores");
+    let service = Options::new(dir.path())
+        .flag("idle-writer-ms", "1000")
+        .start();
+    rest::create(service.address, "d");
+    for wire in BOTH {
+        let mut silent = Client::connect(service.address, wire, "d");
+        let mut busy = Client::connect(service.address, wire, "d");
+        let id = silent.id.clone();
+        let has_left = |client: &Client| {
+            client
+                .shown
+                .iter()
+                .any(|op| op.kind == "leave" && op.member.as_deref() == Some(&id))
+        };
+        // Somebody has to work for the silence to be in the way.
+        let deadline = Instant::now() + PATIENCE;
+        while !has_left(&busy) {
+            assert!(Instant::now() < deadline, "{wire:?}: it may stay");
+            busy.edit("work");
+            thread::sleep(Duration::from_millis(20));
+        }
+        silent.wait_until(has_left).expect("its own leave");
+        silent.submit(&["too late"]).expect("an open socket");
+        silent
+            .wait_until(|client| !client.nacks.is_empty())
+            .expect("a nack");
+        busy.edit("goes on");
+        busy.cut();
+        silent.cut();
+    }
+    Ledger::default().check(service.address, "d");
 }
 
 /// One Phoenix socket with a topic on each core.

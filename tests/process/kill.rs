@@ -1,13 +1,15 @@
 //! `kill -9` under load, again and again on one data directory: nothing that anybody was shown may
 //! be lost or changed, whatever moment the kill hits.
 
-use crate::checker::{Ledger, members};
-use crate::client::{Client, Mode};
+use crate::checker::{Ledger, members, unanswered_summaries};
+use crate::client::{Client, Gone, Mode};
 use crate::load::Load;
+use crate::ops::Op;
 use crate::random::Random;
 use crate::rest;
 use crate::service::{Dir, Options, PATIENCE, Service};
 use crate::wire::{BOTH, Wire};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 /// Kills of each durability.
 const KILLS: usize = 30;
 const DOCUMENTS: [&str; 3] = ["one", "two", "three"];
+const SUMMARIZED: &str = DOCUMENTS[2];
 /// A life ends only after so many operations came back to their writers.
 const ECHOES_PER_LIFE: u64 = 40;
 /// Everything is read back from the start after so many lives; the last one included.
@@ -45,6 +48,8 @@ struct Lives {
     random: Random,
     ledger: Ledger,
     objects: Vec<Object>,
+    /// Summaries that became versions.
+    acks: usize,
 }
 
 /// What was answered with success besides operations.
@@ -68,6 +73,7 @@ impl Lives {
             random: Random::new(seed),
             ledger: Ledger::default(),
             objects: Vec::new(),
+            acks: 0,
         }
     }
 
@@ -97,6 +103,7 @@ impl Lives {
         }
         let echoes = kills * ECHOES_PER_LIFE as usize;
         assert!(self.ledger.count() > echoes, "there was no load");
+        assert!(self.acks > 0, "no summary was acked");
         assert!(self.objects.len() > kills, "{} objects", self.objects.len());
     }
 
@@ -118,6 +125,8 @@ impl Lives {
         );
         let random = Random::new(self.random.next());
         let keeper = thread::spawn(move || store_objects(address, life, random));
+        let wire = BOTH[life % 2];
+        let summarizer = thread::spawn(move || summarize(address, wire, SUMMARIZED));
         let echoes = (ECHOES_PER_LIFE + self.random.below(4 * ECHOES_PER_LIFE)) as usize;
         let deadline = Instant::now() + PATIENCE;
         while load.echoes() < echoes {
@@ -136,6 +145,9 @@ impl Lives {
             assert_eq!(seen.nacks, 0, "a good client was nacked");
             assert!(seen.end.is_some(), "the client did not notice");
             self.ledger.note(&seen.document, seen.wire, &seen.ops);
+        }
+        if let Some(ops) = summarizer.join().expect("a summarizer that did not panic") {
+            self.ledger.note(SUMMARIZED, wire, &ops);
         }
         self.objects
             .extend(keeper.join().expect("a keeper that did not panic"));
@@ -156,10 +168,58 @@ impl Lives {
         let ops = rest::deltas(service.address, Wire::Fluid, document, 0);
         let present: Vec<_> = members(&ops).into_iter().collect();
         assert_eq!(present, [&id], "{document}");
+        // What the earlier life has proposed is answered, be it now.
+        service.wait_until("the answers to summaries", |service| {
+            let ops = rest::deltas(service.address, Wire::Fluid, document, 0);
+            let acks = ops.iter().filter(|op| op.kind == "summaryAck").count();
+            self.acks = self.acks.max(acks);
+            // The newest version is what the last ack has named.
+            if let Some(handle) = ops.iter().rev().find_map(Op::acked_handle) {
+                let versions = rest::versions(service.address, document).expect("an answer");
+                assert_eq!(versions.first(), Some(&handle), "{document}");
+            }
+            unanswered_summaries(document, &ops).is_empty()
+        });
         self.ledger.note(document, Wire::Fluid, &client.shown);
         self.ledger.note(document, Wire::Fluid, &ops);
         client.cut();
     }
+}
+
+/// Summarises a document again and again until the service is gone; what it was shown.
+fn summarize(address: SocketAddr, wire: Wire, document: &str) -> Option<Vec<Op>> {
+    let mut client = Client::try_connect_summarizer(address, wire, document).ok()?;
+    let mut summaries = || -> Result<(), Gone> {
+        for round in 0.. {
+            let head = rest::versions(address, document)?.swap_remove(0);
+            let tree = rest::store_tree(address, document, &format!("{} {round}", client.id))?;
+            client.client_seq += 1;
+            let contents = json!({
+                "handle": tree, "head": head, "parents": [head], "message": "a summary",
+                "details": {"includesProtocolTree": false},
+            });
+            let op = json!([{
+                "type": "summarize",
+                "contents": contents.to_string(),
+                "clientSequenceNumber": client.client_seq,
+                "referenceSequenceNumber": client.seen(),
+            }]);
+            client.submit_raw(&op.to_string())?;
+            client.wait_until(|client| {
+                let own = client
+                    .shown
+                    .iter()
+                    .rfind(|op| op.client.as_deref() == Some(&client.id));
+                let own = own.filter(|op| op.client_seq == client.client_seq);
+                let is_answer = |op: &Op| op.answers == own.map(|own| own.seq);
+                own.is_some() && client.shown.iter().rev().any(is_answer)
+            })?;
+        }
+        Ok(())
+    };
+    let end = summaries();
+    assert!(client.nacks.is_empty(), "{:?} {end:?}", client.nacks);
+    Some(client.shown)
 }
 
 /// Creates documents and stores blobs until the service is gone; what it has confirmed.
@@ -190,7 +250,10 @@ fn store_objects(address: SocketAddr, life: usize, mut random: Random) -> Vec<Ob
 impl Object {
     fn check(&self, address: SocketAddr) {
         match self {
-            Self::Document(document) => assert_eq!(rest::versions(address, document), 1),
+            Self::Document(document) => {
+                let versions = rest::versions(address, document).expect("an answer");
+                assert_eq!(versions.len(), 1, "{document}");
+            }
             Self::Blob { id, content } => {
                 let is_same = rest::blob(address, DOCUMENTS[1], id) == *content;
                 assert!(is_same, "blob {id} has changed");

@@ -7,6 +7,8 @@ use crate::service::{Dir, Options, PATIENCE, Service};
 use crate::wire::Wire;
 use crate::witness::Witness;
 use crate::{rest, token};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use socket2::SockRef;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -349,6 +351,22 @@ fn slow_requests_and_silent_sockets_are_closed_in_time() {
         read_to_end(stream);
     }
     witness.check(&mut service);
+}
+
+#[test]
+fn who_ends_its_side_after_asking_is_still_answered() {
+    let dir = Dir::new("requests");
+    let mut service = Options::new(dir.path()).start();
+    rest::create(service.address, "d");
+    let request = format!(
+        "GET /repos/fluid/commits?count=1&sha=d HTTP/1.1\r\nhost: x\r\nauthorization: Basic {}\r\n\r\n",
+        STANDARD.encode(format!("fluid:{}", token::of("d")))
+    );
+    for _ in 0..20 {
+        let answer = exchange(&service, request.as_bytes());
+        assert_eq!(statuses(&answer), ["200"], "{answer}");
+    }
+    service.assert_alive();
 }
 
 #[test]

@@ -163,19 +163,47 @@ fn storage_authorization(document: &str) -> String {
     )
 }
 
-/// Stores a blob; its id.
-pub(crate) fn store_blob(address: SocketAddr, document: &str, content: &str) -> io::Result<String> {
+/// Stores a git object; its id.
+fn store(
+    address: SocketAddr,
+    document: &str,
+    kind: &str,
+    body: &serde_json::Value,
+) -> io::Result<String> {
     let authorization = storage_authorization(document);
     let headers = [
         ("authorization", authorization.as_str()),
         ("content-type", "application/json"),
     ];
-    let body = serde_json::json!({"content": content, "encoding": "utf-8"}).to_string();
-    let path = "/repos/fluid/git/blobs";
-    let reply = request(address, "POST", path, &headers, body.as_bytes())?;
+    let path = format!("/repos/fluid/git/{kind}");
+    let reply = request(
+        address,
+        "POST",
+        &path,
+        &headers,
+        body.to_string().as_bytes(),
+    )?;
     assert_eq!(reply.status, 201, "{}", reply.text());
     let stored: serde_json::Value = serde_json::from_slice(&reply.body)?;
     Ok(stored["sha"].as_str().expect("an id").to_owned())
+}
+
+/// Stores a blob; its id.
+pub(crate) fn store_blob(address: SocketAddr, document: &str, content: &str) -> io::Result<String> {
+    let body = serde_json::json!({"content": content, "encoding": "utf-8"});
+    store(address, document, "blobs", &body)
+}
+
+/// Stores a tree of one blob; its id.
+pub(crate) fn store_tree(address: SocketAddr, document: &str, content: &str) -> io::Result<String> {
+    let sha = store_blob(address, document, content)?;
+    let entry = serde_json::json!({"mode": "100644", "path": "header", "sha": sha, "type": "blob"});
+    store(
+        address,
+        document,
+        "trees",
+        &serde_json::json!({"tree": [entry]}),
+    )
 }
 
 /// A blob's content.
@@ -190,14 +218,17 @@ pub(crate) fn blob(address: SocketAddr, document: &str, id: &str) -> String {
     String::from_utf8(bytes).expect("UTF-8")
 }
 
-/// How many versions a document has.
-pub(crate) fn versions(address: SocketAddr, document: &str) -> usize {
+/// The newest versions of a document, newest first.
+pub(crate) fn versions(address: SocketAddr, document: &str) -> io::Result<Vec<String>> {
     let authorization = storage_authorization(document);
     let path = format!("/repos/fluid/commits?count=5&sha={document}");
-    let reply = get(address, &path, &[("authorization", &authorization)]).expect("an answer");
+    let reply = get(address, &path, &[("authorization", &authorization)])?;
     assert_eq!(reply.status, 200, "{document}: {}", reply.text());
-    let versions: Vec<serde_json::Value> = serde_json::from_slice(&reply.body).expect("JSON");
-    versions.len()
+    let versions: Vec<serde_json::Value> = serde_json::from_slice(&reply.body)?;
+    let ids = versions
+        .iter()
+        .map(|version| version["sha"].as_str().expect("an id").to_owned());
+    Ok(ids.collect())
 }
 
 /// One call of `/deltas`, as it stands there.

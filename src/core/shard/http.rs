@@ -69,8 +69,25 @@ impl Shard {
                 c.state.opened_ms = now.mono_ms;
                 self.read_http(now, conn, reader, false, actions);
                 self.bound_unfinished(now, conn, actions);
+                self.end_with_peer(conn, actions);
             }
             other => c.state.protocol = other,
+        }
+    }
+
+    /// Closes a connection whose peer has ended and has been answered everything.
+    fn end_with_peer(&mut self, conn: ConnId, actions: &mut Vec<Action>) {
+        let mut port = self.port(actions);
+        let Some(c) = port.conn(conn) else { return };
+        let is_answering = matches!(
+            c.state.protocol,
+            Protocol::Http {
+                is_answering: true,
+                ..
+            }
+        );
+        if c.state.peer_has_ended && !is_answering && c.outbox.is_drained() {
+            port.close(conn);
         }
     }
 
