@@ -162,6 +162,7 @@ fn limits(settings: &Settings) -> Limits {
         idle_writer_ms: settings.number(Key::IdleWriterMs),
         idle_document_ms: settings.number(Key::IdleDocumentMs),
         handshake_ms: settings.number(Key::HandshakeMs),
+        ..Limits::default()
     }
 }
 

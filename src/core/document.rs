@@ -161,7 +161,8 @@ impl Document {
             (Mode::Read, _) if member.may_write => return Err(NackCause::ReadOnlySession),
             (Mode::Read, _) => return Err(NackCause::NoWriteScope),
         };
-        if !member.ops.take(now.mono_ms) {
+        let is_behind = self.pending.size_bytes() >= port.limits.pending_bytes_max;
+        if is_behind || !member.ops.take(now.mono_ms) {
             port.counters.throttled += 1;
             return Err(NackCause::Throttled { retry_after_s: 1 });
         }

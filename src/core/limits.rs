@@ -13,6 +13,8 @@ pub struct Limits {
     pub unfinished_bytes_max: usize,
     /// Most bytes that wait for one socket before it counts as a slow reader.
     pub outbox_bytes_max: usize,
+    /// Bytes of one document that may wait for the store before its writers must slow down.
+    pub pending_bytes_max: usize,
     /// Most open sockets from one address.
     pub sockets_per_address_max: u32,
     /// Most open sockets of one shard.
@@ -39,6 +41,7 @@ impl Default for Limits {
             batch_ops_max: 10_000,
             unfinished_bytes_max: 512 << 20,
             outbox_bytes_max: 64 << 20,
+            pending_bytes_max: 32 << 20,
             sockets_per_address_max: 20_000,
             sockets_max: 1_000_000,
             ops_per_second_max: 50_000,
