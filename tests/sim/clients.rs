@@ -187,7 +187,13 @@ impl Client {
     pub fn opened(&mut self, socket: usize, now_ms: u64) -> Vec<Wish> {
         self.socket = Some(socket);
         (self.is_upgraded, self.heartbeat_ms) = (false, now_ms);
-        vec![Wish::Send(upgrade(self.dialect))]
+        let mut bytes = Vec::new();
+        if self.random.chance(100) {
+            // A connection that was used for REST before.
+            bytes.extend_from_slice(b"GET /documents/t/d0 HTTP/1.1\r\nHost: h\r\n\r\n");
+        }
+        bytes.extend(upgrade(self.dialect));
+        vec![Wish::Send(bytes)]
     }
 
     /// The socket is gone.
@@ -704,7 +710,7 @@ impl Client {
         ops.push(format!(
             r#"{{"clientSequenceNumber":{client_seq},"referenceSequenceNumber":{reference_seq},"type":"{kind}","contents":null}}"#
         ));
-        self.sessions[session].client_seq = next;
+        self.sessions[session].client_seq = next.max(client_seq);
         self.submit(session, &ops, around)
     }
 }

@@ -30,6 +30,8 @@ pub enum Invariant {
     ProtocolAtReference,
     /// What waits for one socket is never more than its bound, except for a single frame.
     OutboxBounded,
+    /// What waits for a store that stands still is bounded for each document.
+    PendingBounded,
     /// Signals and presence stay in their document, reach their target only, and come once.
     SignalStays,
     /// A client in read mode is never in the order.

@@ -40,6 +40,8 @@ pub enum Plant {
     ForgetMember,
     /// More waits for a socket than may.
     WideOutbox,
+    /// More waits for the store than may.
+    WidePending,
     /// A signal is heard in another document.
     LeakSignal,
     /// A reader is in the order.
@@ -62,7 +64,7 @@ pub enum Plant {
     NoGoodbye,
 }
 
-pub const ALL: [(Plant, Invariant); 26] = [
+pub const ALL: [(Plant, Invariant); 27] = [
     (Plant::DropOps, Invariant::ReceiverOrder),
     (Plant::ChangeBytes, Invariant::SameBytes),
     (Plant::RepeatRecord, Invariant::DurableOrder),
@@ -79,6 +81,7 @@ pub const ALL: [(Plant, Invariant); 26] = [
     (Plant::StrayVersion, Invariant::VersionWithAck),
     (Plant::ForgetMember, Invariant::ProtocolAtReference),
     (Plant::WideOutbox, Invariant::OutboxBounded),
+    (Plant::WidePending, Invariant::PendingBounded),
     (Plant::LeakSignal, Invariant::SignalStays),
     (Plant::SequenceReader, Invariant::ReaderNotSequenced),
     (Plant::RepeatClientId, Invariant::ClientIdOnce),
@@ -203,6 +206,14 @@ pub fn on_history(plant: Option<Plant>, text: &mut Vec<u8>) {
 pub fn outbox_bound(plant: Option<Plant>, bound: usize) -> usize {
     if plant == Some(Plant::WideOutbox) {
         bound / 100
+    } else {
+        bound
+    }
+}
+
+pub fn pending_bound(plant: Option<Plant>, bound: usize) -> usize {
+    if plant == Some(Plant::WidePending) {
+        bound / 50
     } else {
         bound
     }

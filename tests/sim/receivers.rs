@@ -181,7 +181,7 @@ impl Receivers {
         let receiver = self.receivers.entry(key.clone()).or_default();
         let is_for = |target: &String| receiver.client.is_empty() || *target == receiver.client;
         let is_meant = sent.document == key.1
-            && sender == Some(&sent.sender)
+            && sender.map_or("", String::as_str) == sent.sender
             && sent.target.as_ref().is_none_or(is_for);
         let is_new = receiver.signals.insert(content.to_owned());
         checker.require(is_meant && is_new, Invariant::SignalStays, || {

@@ -7,6 +7,7 @@ use crate::network::Socket;
 use crate::plant::Plant;
 use crate::speech::{Ear, Heard};
 use crate::world::{Step, World};
+use bytes::Bytes;
 use levee_core::event::{Action, Event, LogEvent};
 use levee_core::git::{Mode, Objects, Protocol, StoredObject, TreeEntry, write_tree};
 use levee_core::ids::{ConnId, DocKey, PartitionId, ShardId};
@@ -102,15 +103,8 @@ impl World {
             }
             Action::Handoff { conn, to, state } => self.hand_off(shard, conn, to, state),
             Action::Http { conn, .. } => {
-                let response = bytes::Bytes::from_static(b"HTTP/1.1 204 No Content\r\n\r\n");
-                self.handle(
-                    shard,
-                    Event::Responded {
-                        conn,
-                        response,
-                        close: true,
-                    },
-                );
+                let delay_ms = self.net.below(100);
+                self.at(delay_ms, Step::Respond { shard, conn });
             }
             Action::Log(log) => self.logged(&log),
         }
@@ -149,6 +143,7 @@ impl World {
     ) {
         crate::plant::on_records(self.plant, self.now_ms, &mut records);
         let before = self.disk.under_way.insert(partition, Group { records });
+        self.pending_is_bounded(partition);
         let is_alone = before.is_none();
         self.checker.require(is_alone, Invariant::DurableOrder, || {
             format!("two groups of {partition:?} are under way")
@@ -163,6 +158,33 @@ impl World {
                 fault,
             },
         );
+    }
+
+    /// Where a group's last operation of a client begins, so much was waiting when it came.
+    fn pending_is_bounded(&mut self, partition: PartitionId) {
+        let bound = crate::plant::pending_bound(self.plant, self.plan.limits.pending_bytes_max);
+        let records = self
+            .disk
+            .under_way
+            .get(&partition)
+            .map(|group| &*group.records);
+        for record in records.unwrap_or_default() {
+            let Record::Ops(doc, run) = record else {
+                continue;
+            };
+            let ops = run.ops().scan(0, |at, (_, op)| {
+                let start = std::mem::replace(at, *at + op.len() + 1);
+                Some((start, op))
+            });
+            let last = ops
+                .filter(|(_, op)| !op.starts_with(br#"{"clientId":null"#))
+                .last();
+            let start = last.map_or(0, |(start, _)| start);
+            self.checker
+                .require(start <= bound, Invariant::PendingBounded, || {
+                    format!("{start} bytes of {doc} waited")
+                });
+        }
     }
 
     /// The disk says that the group is durable.
@@ -313,6 +335,35 @@ impl World {
         self.at(delay_ms, Step::ClientHears { socket, heard });
     }
 
+    /// REST answers after a while; the socket may be anywhere by then.
+    pub fn respond(&mut self, shard: usize, conn: ConnId) {
+        let response = Bytes::from_static(b"HTTP/1.1 204 No Content\r\n\r\n");
+        let close = self.net.chance(100);
+        self.handle(
+            shard,
+            Event::Responded {
+                conn,
+                response,
+                close,
+            },
+        );
+    }
+
+    /// The service has something to say to everyone in a document.
+    pub fn broadcast(&mut self) {
+        let Some(name) = self.fate.pick(&self.plan.documents).cloned() else {
+            return;
+        };
+        let mark = format!("{name}-service-{}", self.now_ms);
+        self.receivers.signal_sent(&mark, (&name, ""), None);
+        let key = DocKey::new("t", &name);
+        let shard = self.shard_of(&key);
+        if shard < self.shards.len() {
+            let content = Bytes::from(format!("\"{mark}\""));
+            self.handle(shard, Event::Broadcast { doc: key, content });
+        }
+    }
+
     pub fn written(&mut self, socket: usize, bytes: usize) {
         self.sockets[socket].is_writing = false;
         if let Some((to, state)) = self.sockets[socket].moves.take() {
@@ -342,6 +393,7 @@ impl World {
         state_of.conn = None;
         if state_of.is_writing {
             state_of.moves = Some((to, state));
+            self.at(LINGER_MS, Step::Linger { socket });
         } else {
             let delay_ms = self.net.below(4);
             self.at(delay_ms, Step::Adopt { socket, to, state });
@@ -372,6 +424,9 @@ impl World {
     }
 
     pub fn server_bytes(&mut self, socket: usize, mut bytes: Vec<u8>) {
+        if !self.sockets[socket].is_open {
+            return; // the shell reads no more
+        }
         let Some(conn) = self.sockets[socket].conn else {
             self.sockets[socket].backlog.extend_from_slice(&bytes);
             return;
@@ -394,9 +449,23 @@ impl World {
         }
     }
 
+    /// A peer that takes nothing more does not keep its socket from closing, or from moving on.
+    pub fn lose_patience(&mut self, socket: usize) {
+        let state = &self.sockets[socket];
+        if state.is_closing || state.moves.is_some() {
+            self.close_now(socket);
+        }
+    }
+
     /// The shell lets go of the socket; the shard is told in the next step.
     pub fn close_now(&mut self, socket: usize) {
-        if self.sockets[socket].conn.is_none() {
+        let state = &mut self.sockets[socket];
+        if state.moves.take().is_some() {
+            // Its peer takes nothing more: neither core will have it.
+            state.is_open = false;
+            return self.at(0, Step::ClientLost { socket });
+        }
+        if state.conn.is_none() {
             return;
         }
         if std::mem::replace(&mut self.sockets[socket].is_open, false) {

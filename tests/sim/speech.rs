@@ -246,6 +246,9 @@ impl Ear {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(0);
             self.bytes.drain(..end + 4);
+            if status == 204 {
+                return self.hear(b"");
+            }
             if status != 101 {
                 self.bytes.clear();
                 return Ok(vec![Heard::Refused(status)]);

@@ -61,6 +61,10 @@ pub enum Step {
         socket: usize,
         bytes: usize,
     },
+    Respond {
+        shard: usize,
+        conn: ConnId,
+    },
     Adopt {
         socket: usize,
         to: usize,
@@ -129,6 +133,7 @@ impl Plan {
             outbox_bytes_max: if small { 20_000 } else { 2 << 20 },
             ops_per_second_max: if random.chance(100) { 200 } else { 50_000 },
             batch_ops_max: if random.chance(100) { 100 } else { 10_000 },
+            pending_bytes_max: if random.chance(300) { 5_000 } else { 1 << 20 },
             clients_per_document_max: if random.chance(50) { 2 } else { 1_000 },
             idle_writer_ms: random.between(3_000, 60_000),
             idle_document_ms: random.between(100, 20_000),
@@ -400,8 +405,9 @@ impl World {
             Step::ServerBytes { socket, bytes } => self.server_bytes(socket, bytes),
             Step::ServerEnd { socket } => self.server_end(socket),
             Step::ShellClosed { socket } => self.shell_closed(socket),
-            Step::Linger { socket } => self.close_now(socket),
+            Step::Linger { socket } => self.lose_patience(socket),
             Step::Written { socket, bytes } => self.written(socket, bytes),
+            Step::Respond { shard, conn } => self.respond(shard, conn),
             Step::Adopt { socket, to, state } => self.adopt(socket, to, state),
             Step::Persisted {
                 partition,
@@ -569,6 +575,9 @@ impl World {
         self.receivers
             .connects_are_answered(&mut self.checker, self.now_ms);
         self.compare_history();
+        if !self.is_quiet && self.fate.chance(100) {
+            self.broadcast();
+        }
         let quiet_ms = self.now_ms - self.quiet_since_ms;
         if self.is_draining {
             let is_closed = self.sockets.iter().all(|socket| !socket.is_open);
