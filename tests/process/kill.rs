@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Kills of each durability.
+/// Kills of each durability, unless `LEVEE_PROCESS_KILLS` asks for a longer run.
 const KILLS: usize = 30;
 const DOCUMENTS: [&str; 3] = ["one", "two", "three"];
 const SUMMARIZED: &str = DOCUMENTS[2];
@@ -27,17 +27,30 @@ const LIVES_PER_FALSE_START: usize = 5;
 
 #[test]
 fn nothing_shown_is_lost_with_durability_power() {
-    Lives::new("power", "auto", 2, 1).live(KILLS);
+    Lives::new("power", "auto", 2, 1).live(kills());
 }
 
 #[test]
 fn nothing_shown_is_lost_with_durability_process() {
-    Lives::new("process", "auto", 1, 2).live(KILLS);
+    Lives::new("process", "auto", 1, 2).live(kills());
 }
 
 #[test]
 fn nothing_shown_is_lost_on_the_epoll_fallback() {
-    Lives::new("power", "epoll", 1, 3).live(KILLS / 3);
+    Lives::new("power", "epoll", 1, 3).live(kills() / 3);
+}
+
+fn kills() -> usize {
+    asked_for("LEVEE_PROCESS_KILLS").map_or(KILLS, |kills| kills as usize)
+}
+
+/// A number in the environment.
+fn asked_for(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number")),
+    )
 }
 
 /// A data directory through many lives of its service.
@@ -70,7 +83,7 @@ impl Lives {
         Self {
             _dir: dir,
             options,
-            random: Random::new(seed),
+            random: Random::new(asked_for("LEVEE_PROCESS_SEED").unwrap_or(0) + seed),
             ledger: Ledger::default(),
             objects: Vec::new(),
             acks: 0,
