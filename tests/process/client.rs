@@ -5,6 +5,8 @@ use crate::service::PATIENCE;
 use crate::socket::{Message, Socket};
 use crate::token::{self, TENANT};
 use crate::wire::{Event, Outgoing, Wire, topic};
+use levee_core::dialect::msgpack;
+use levee_core::wire::websocket::Opcode;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io;
@@ -51,6 +53,8 @@ pub(crate) struct Client {
     /// The id that the service gave.
     pub(crate) id: String,
     pub(crate) mode: Mode,
+    /// It speaks msgpack (`vsn=3.0.0`); in this file it is JSON all the same.
+    is_packed: bool,
     pub(crate) socket: Socket,
     /// The payload of `connect_document_success`.
     pub(crate) success: Value,
@@ -119,11 +123,34 @@ impl Client {
         payload: Value,
     ) -> Result<Self, Gone> {
         let socket = Socket::open(address, &wire.path(document))?;
+        Self::introduced_on(socket, wire, document, mode, payload, false)
+    }
+
+    /// Connects as a Levee client that speaks msgpack.
+    pub(crate) fn try_connect_packed(
+        address: SocketAddr,
+        document: &str,
+        mode: Mode,
+    ) -> Result<Self, Gone> {
+        let socket = Socket::open(address, "/socket/websocket?vsn=3.0.0")?;
+        let payload = introduction(document, mode, &token::of(document));
+        Self::introduced_on(socket, Wire::Levee, document, mode, payload, true)
+    }
+
+    fn introduced_on(
+        socket: Socket,
+        wire: Wire,
+        document: &str,
+        mode: Mode,
+        payload: Value,
+        is_packed: bool,
+    ) -> Result<Self, Gone> {
         let mut client = Self {
             wire,
             document: document.into(),
             id: String::new(),
             mode,
+            is_packed,
             socket,
             success: Value::Null,
             shown: Vec::new(),
@@ -143,18 +170,27 @@ impl Client {
         Ok(client)
     }
 
+    fn send(&mut self, text: &str) -> io::Result<()> {
+        if !self.is_packed {
+            return self.socket.send_text(text);
+        }
+        let mut packed = Vec::new();
+        msgpack::from_json(text.as_bytes(), &mut packed).expect("JSON");
+        self.socket.send(Opcode::Binary, true, &packed)
+    }
+
     fn introduce(&mut self, payload: Value) -> Result<(), Gone> {
         let document = self.document.clone();
         match self.wire {
-            Wire::Fluid => self.socket.send_text("40")?,
+            Wire::Fluid => self.send("40")?,
             Wire::Levee => {
                 let join = json!(["1", "1", topic(&document), "phx_join", {}]);
-                self.socket.send_text(&join.to_string())?;
+                self.send(&join.to_string())?;
             }
         }
         let connect = Outgoing::Connect(payload);
         let text = self.wire.message(&document, "connect_document", &connect);
-        Ok(self.socket.send_text(&text)?)
+        Ok(self.send(&text)?)
     }
 
     fn wait_for_answer(&mut self) -> Result<(), Gone> {
@@ -182,6 +218,11 @@ impl Client {
         let text = match self.socket.receive(until) {
             Ok(None) => return Ok(None),
             Ok(Some(Message::Text(text))) => text,
+            Ok(Some(Message::Binary(packed))) if self.is_packed => {
+                let mut text = Vec::new();
+                msgpack::to_json(&packed, &mut text).expect("msgpack");
+                String::from_utf8(text).expect("UTF-8")
+            }
             Ok(Some(Message::Close(code))) => {
                 self.code = code;
                 return Err(self.gone());
@@ -207,7 +248,7 @@ impl Client {
             Event::Ops(ops) => self.note(ops),
             Event::Signal(signal) => self.signals.push(signal.clone()),
             Event::Nack(nack) => self.nacks.push(nack.clone()),
-            Event::Ping => self.socket.send_text("3")?,
+            Event::Ping => self.send("3")?,
             Event::Goodbye => self.goodbye = true,
             Event::Refused(_) | Event::Other => {}
         }
@@ -280,7 +321,7 @@ impl Client {
             ops,
         };
         let text = self.wire.message(&self.document, "submitOp", &submit);
-        Ok(self.socket.send_text(&text)?)
+        Ok(self.send(&text)?)
     }
 
     pub(crate) fn signal(&mut self, content: &str) -> Result<(), Gone> {
@@ -289,7 +330,7 @@ impl Client {
             content,
         };
         let text = self.wire.message(&self.document, "submitSignal", &signal);
-        Ok(self.socket.send_text(&text)?)
+        Ok(self.send(&text)?)
     }
 
     /// Submits one operation and waits for its echo: proof that the document is served.

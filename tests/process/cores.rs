@@ -55,6 +55,7 @@ fn sockets_are_handed_over_under_load() {
         for wire in BOTH {
             load.start(service.address, wire, document, Mode::Write, seed);
         }
+        load.start_packed(service.address, document, seed);
     }
     let mut ledger = Ledger::default();
     let address = service.address;
@@ -97,7 +98,7 @@ fn sockets_are_handed_over_under_load() {
         });
         let ops = ledger.check(service.address, document);
         let joins = ops.iter().filter(|op| op.kind == "join").count();
-        assert_eq!(joins, 2 + VISITORS * VISITS / documents.len(), "{document}");
+        assert_eq!(joins, 3 + VISITORS * VISITS / documents.len(), "{document}");
     }
     service.assert_alive();
 }

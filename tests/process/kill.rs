@@ -136,6 +136,7 @@ impl Lives {
             Mode::Read,
             self.random.next(),
         );
+        load.start_packed(address, DOCUMENTS[1], self.random.next());
         let random = Random::new(self.random.next());
         let keeper = thread::spawn(move || store_objects(address, life, random));
         let wire = BOTH[life % 2];

@@ -53,21 +53,41 @@ impl Load {
         mode: Mode,
         seed: u64,
     ) {
-        let (stop, echoes) = (self.stop.clone(), self.echoes.clone());
         let document = document.to_owned();
-        self.threads.push(thread::spawn(move || {
+        let connect = move || {
             let token = token::of(&document);
-            let mut client = match Client::try_connect(address, wire, &document, mode, &token) {
+            Client::try_connect(address, wire, &document, mode, &token)
+        };
+        self.start_as(connect, seed);
+    }
+
+    /// Starts a client that speaks msgpack.
+    pub(crate) fn start_packed(&mut self, address: SocketAddr, document: &str, seed: u64) {
+        let document = document.to_owned();
+        self.start_as(
+            move || Client::try_connect_packed(address, &document, Mode::Write),
+            seed,
+        );
+    }
+
+    fn start_as(
+        &mut self,
+        connect: impl FnOnce() -> Result<Client, Gone> + Send + 'static,
+        seed: u64,
+    ) {
+        let (stop, echoes) = (self.stop.clone(), self.echoes.clone());
+        self.threads.push(thread::spawn(move || {
+            let mut client = match connect() {
                 Ok(client) => client,
                 // The service was killed meanwhile; what was shown before is shown to others too.
-                Err(Gone::Refused(error)) => panic!("{document}: refused: {error}"),
+                Err(Gone::Refused(error)) => panic!("refused: {error}"),
                 Err(Gone::Ended { .. } | Gone::Broken(_)) => return None,
             };
             let end = work(&mut client, &stop, &echoes, &mut Random::new(seed)).err();
             client.socket.cut();
             Some(Seen {
-                document,
-                wire,
+                document: client.document,
+                wire: client.wire,
                 id: client.id,
                 ops: client.shown,
                 submitted: client.client_seq,

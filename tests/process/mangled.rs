@@ -50,6 +50,7 @@ fn documents_under_load_through_a_mangling_proxy_stay_in_order() {
             load.start(proxy.address, wire, document, Mode::Write, seed);
             load.start(proxy.address, wire, document, Mode::Read, seed);
         }
+        load.start_packed(proxy.address, document, seed);
     }
     service.wait_until("enough operations", |_| {
         load.echoes() > 600 || load.is_over()
