@@ -50,6 +50,9 @@ fn seeds() {
     for seed in first..first + count {
         match run(seed) {
             Ok(outcome) => {
+                if std::env::var_os("SIM_VERBOSE").is_some() {
+                    println!("seed {seed}: {} steps, {} heard", outcome.steps, outcome.shown);
+                }
                 shown += outcome.shown;
                 steps += outcome.steps;
             }

@@ -26,12 +26,13 @@ impl World {
             Event::Bytes { conn, bytes } => format!("shard {shard}: {conn:?}, {}", bytes.len()),
             other => format!("shard {shard}: {other:?}"),
         });
+        let is_turn = matches!(event, Event::Turn);
         let mut actions = Vec::new();
         self.shards[shard].handle(now, event, &mut actions);
         for action in actions {
             self.perform(shard, action);
         }
-        if !std::mem::replace(&mut self.turns[shard], true) {
+        if !is_turn && !std::mem::replace(&mut self.turns[shard], true) {
             let delay_ms = self.fate.below(3);
             self.at(delay_ms, Step::Turn { shard });
         }
