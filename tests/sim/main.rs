@@ -51,7 +51,10 @@ fn seeds() {
         match run(seed) {
             Ok(outcome) => {
                 if std::env::var_os("SIM_VERBOSE").is_some() {
-                    println!("seed {seed}: {} steps, {} heard", outcome.steps, outcome.shown);
+                    println!(
+                        "seed {seed}: {} steps, {} heard",
+                        outcome.steps, outcome.shown
+                    );
                 }
                 shown += outcome.shown;
                 steps += outcome.steps;

@@ -16,6 +16,8 @@ pub struct Socket {
     pub is_dead: bool,
     pub is_writing: bool,
     pub is_closing: bool,
+    /// Closed without waiting for what was queued.
+    pub is_cut: bool,
     pub is_slow: bool,
     /// Leaves for another core once the write under way is done.
     pub moves: Option<(usize, Box<Connection>)>,
@@ -40,6 +42,7 @@ impl Socket {
             is_dead: false,
             is_writing: false,
             is_closing: false,
+            is_cut: false,
             is_slow,
             moves: None,
             backlog: Vec::new(),

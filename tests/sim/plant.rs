@@ -17,6 +17,8 @@ pub enum Plant {
     RepeatRecord,
     /// The disk forgets what it was asked to keep.
     LoseAppend,
+    /// A load finds bytes that nobody wrote.
+    DamagedImage,
     /// A load finds an older state than the last one kept.
     OldImage,
     /// The minimum of an operation is too low, or too high.
@@ -64,11 +66,12 @@ pub enum Plant {
     NoGoodbye,
 }
 
-pub const ALL: [(Plant, Invariant); 27] = [
+pub const ALL: [(Plant, Invariant); 28] = [
     (Plant::DropOps, Invariant::ReceiverOrder),
     (Plant::ChangeBytes, Invariant::SameBytes),
     (Plant::RepeatRecord, Invariant::DurableOrder),
     (Plant::LoseAppend, Invariant::ShownIsDurable),
+    (Plant::DamagedImage, Invariant::NoPanic),
     (Plant::OldImage, Invariant::SameBytes),
     (Plant::LowerMin, Invariant::MinNeverFalls),
     (Plant::RaiseMin, Invariant::MinIsExact),
@@ -194,6 +197,9 @@ fn repeat_answer(run: &mut OpRun) {
 pub fn on_image(plant: Option<Plant>, image: &mut DocumentImage) {
     if plant == Some(Plant::OldImage) {
         image.ops.pop();
+    }
+    if let (Some(Plant::DamagedImage), Some(run)) = (plant, image.ops.last_mut()) {
+        run.bytes = Bytes::from(vec![b' '; run.bytes.len()]);
     }
 }
 

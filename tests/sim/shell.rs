@@ -54,6 +54,7 @@ impl World {
                 };
                 self.sockets[socket].is_closing = true;
                 if at_once {
+                    self.sockets[socket].is_cut = true;
                     self.close_now(socket);
                 } else {
                     self.write(socket);
@@ -452,8 +453,9 @@ impl World {
 
     /// A peer that takes nothing more does not keep its socket from closing, or from moving on.
     pub fn lose_patience(&mut self, socket: usize) {
-        let state = &self.sockets[socket];
+        let state = &mut self.sockets[socket];
         if state.is_closing || state.moves.is_some() {
+            state.is_cut = true;
             self.close_now(socket);
         }
     }
@@ -541,7 +543,7 @@ impl World {
     }
 
     fn open(&mut self, client: usize) {
-        if self.shards.is_empty() || self.is_draining {
+        if self.shards.is_empty() || self.is_draining || self.ends_since_ms.is_some() {
             return;
         }
         let shard = self.net.below(self.shards.len() as u64) as usize;

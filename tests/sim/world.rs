@@ -30,6 +30,8 @@ const UNIX_MS: u64 = 1_760_000_000_000;
 /// How long everything may take to settle once nobody acts: dead peers, their leaves, answers.
 const SETTLE_MS: u64 = 400_000;
 const DRAIN_MS: u64 = 30_000;
+/// How long a process may take to end: a stalled store, and the patience with dead peers.
+const SHUTDOWN_MS: u64 = 120_000;
 
 /// Something that will happen. Steps of the process die with it.
 #[derive(Debug)]
@@ -105,6 +107,8 @@ pub enum Step {
         by_ms: i64,
     },
     Crash,
+    /// SIGTERM: a drain while clients work, then the end of the process.
+    Shutdown,
     Restart,
     Quiet,
     Drain,
@@ -113,6 +117,7 @@ pub enum Step {
 /// What kind of world a seed makes.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    partitions: u16,
     pub placement: Placement,
     pub limits: Limits,
     pub documents: Vec<String>,
@@ -122,6 +127,7 @@ pub struct Plan {
     /// Per mille of appends and loads that take very long.
     pub stalls: u64,
     pub crashes: u64,
+    pub shutdowns: u64,
     pub slow_readers: u64,
 }
 
@@ -139,8 +145,10 @@ impl Plan {
             idle_document_ms: random.between(100, 20_000),
             ..Limits::default()
         };
+        let partitions = shards + random.below(4) as u16;
         Self {
-            placement: Placement::new(shards + random.below(4) as u16, shards),
+            partitions,
+            placement: Placement::new(partitions, shards),
             limits,
             documents: (0..random.between(1, 4)).map(|n| format!("d{n}")).collect(),
             active_ms: if random.chance(100) {
@@ -163,6 +171,7 @@ impl Plan {
             } else {
                 0
             },
+            shutdowns: random.below(5) / 4,
             slow_readers: if random.chance(300) { 200 } else { 0 },
         }
     }
@@ -191,6 +200,8 @@ pub struct World {
     pub receivers: Receivers,
     pub is_quiet: bool,
     pub is_draining: bool,
+    /// The process is asked to end, under load, since then.
+    pub ends_since_ms: Option<u64>,
     quiet_since_ms: u64,
     pub steps_taken: u64,
     is_traced: bool,
@@ -231,6 +242,7 @@ impl World {
             receivers: Receivers::default(),
             is_quiet: false,
             is_draining: false,
+            ends_since_ms: None,
             quiet_since_ms: 0,
             steps_taken: 0,
             is_traced: std::env::var_os("SIM_TRACE").is_some(),
@@ -297,6 +309,10 @@ impl World {
         for _ in 0..self.plan.crashes {
             let at_ms = self.fate.below(active_ms);
             self.at(at_ms, Step::Crash);
+        }
+        for _ in 0..self.plan.shutdowns {
+            let at_ms = self.fate.below(active_ms);
+            self.at(at_ms, Step::Shutdown);
         }
         if self.fate.chance(300) {
             let at_ms = self.fate.below(active_ms);
@@ -381,7 +397,8 @@ impl World {
             Step::ClientLost { socket } => return self.client_lost(socket),
             Step::ClientActs { client } => return self.client_acts(client),
             Step::Crash => return self.crash(),
-            Step::Restart => return self.start(),
+            Step::Shutdown => return self.shut_down(),
+            Step::Restart => return self.restart(),
             Step::Quiet => return self.go_quiet(),
             Step::Drain => return self.drain(),
             Step::Look => return self.look(),
@@ -545,6 +562,7 @@ impl World {
         for group in self.disk.crash(&mut self.fate) {
             self.now_durable(&group);
         }
+        self.ends_since_ms = None;
         self.by_conn.clear();
         self.rings.clear();
         for socket in 0..self.sockets.len() {
@@ -559,8 +577,42 @@ impl World {
         self.at(delay_ms, Step::Restart);
     }
 
+    fn shut_down(&mut self) {
+        if self.shards.is_empty() || self.is_quiet || self.ends_since_ms.is_some() {
+            return;
+        }
+        self.ends_since_ms = Some(self.now_ms);
+        self.drain();
+    }
+
+    /// A process that ends may take as long as the store does, and a drain.
+    fn await_end(&mut self, since_ms: u64) {
+        let is_closed = self.sockets.iter().all(|socket| !socket.is_open);
+        if is_closed && self.shards.iter().all(Shard::is_settled) {
+            self.ends_since_ms = None;
+            if self.plan.faults == 0 {
+                // A document that fails closes its sockets with no more than a nack.
+                self.everyone_was_told();
+            }
+            self.crash();
+        } else if self.now_ms - since_ms > SHUTDOWN_MS {
+            let left: Vec<u32> = self.shards.iter().map(Shard::connections).collect();
+            let detail = format!("sockets left at the end of a process: {left:?}");
+            self.checker.fail(Invariant::DrainTellsEveryone, detail);
+        }
+    }
+
+    /// The process starts again, on any number of cores.
+    fn restart(&mut self) {
+        if self.fate.chance(300) {
+            let shards = self.fate.between(1, 3) as u16;
+            self.plan.placement = Placement::new(self.plan.partitions, shards);
+        }
+        self.start();
+    }
+
     fn go_quiet(&mut self) {
-        if self.shards.is_empty() {
+        if self.shards.is_empty() || self.ends_since_ms.is_some() {
             return self.at(100, Step::Quiet);
         }
         self.is_quiet = true;
@@ -577,6 +629,9 @@ impl World {
         self.compare_history();
         if !self.is_quiet && self.fate.chance(100) {
             self.broadcast();
+        }
+        if let Some(since_ms) = self.ends_since_ms {
+            self.await_end(since_ms);
         }
         let quiet_ms = self.now_ms - self.quiet_since_ms;
         if self.is_draining {
@@ -657,15 +712,21 @@ impl World {
     }
 
     fn end(&mut self) {
-        for socket in &self.sockets {
-            // A client may go by itself, on any other answer that it gets meanwhile.
-            let was_told = socket.heard_goodbye || socket.ended;
-            if socket.was_open_at_drain && !was_told {
+        self.everyone_was_told();
+        self.steps.clear();
+    }
+
+    /// Sockets that were open when the drain began have heard of it; but for those that went by
+    /// themselves, or took nothing more.
+    fn everyone_was_told(&mut self) {
+        for socket in &mut self.sockets {
+            let is_excused =
+                socket.heard_goodbye || socket.ended || socket.is_dead || socket.is_cut;
+            if std::mem::take(&mut socket.was_open_at_drain) && !is_excused {
                 let detail = format!("{socket:?}");
                 return self.checker.fail(Invariant::DrainTellsEveryone, detail);
             }
         }
-        self.steps.clear();
     }
 
     /// What a shard has in memory of its documents, against the disk.
