@@ -25,19 +25,11 @@ const BARE_SLICE: Duration = Duration::from_millis(700);
 const BARE_BYTES: u64 = 4 << 20;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| !argument.starts_with("--"))
-        .collect();
-    let dir = arguments
-        .first()
-        .map_or(env!("CARGO_TARGET_TMPDIR"), String::as_str);
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let dir = arguments.first().map_or(env!("CARGO_TARGET_TMPDIR"), String::as_str);
     let dir = PathBuf::from(dir);
-    let only = |at: usize| {
-        arguments
-            .get(at)
-            .and_then(|number| number.parse::<usize>().ok())
-    };
+    let only = |at: usize| arguments.get(at).and_then(|number| number.parse::<usize>().ok());
     let ring = monoio::utils::detect_uring();
     println!("ring: {ring}; {OP_BYTES} B operations of {DOCUMENTS} documents, one core; µs");
     println!(
@@ -63,13 +55,8 @@ fn main() {
         let at = dir.join(format!("levee-bench-{}", std::process::id()));
         let builder = monoio::RuntimeBuilder::<monoio::FusionDriver>::new().enable_timer();
         let mut runtime = builder.with_entries(1_024).build().expect("a runtime");
-        let config = StoreConfig {
-            dir: at.clone(),
-            durability,
-            partitions,
-            ring,
-            ..StoreConfig::default()
-        };
+        let config =
+            StoreConfig { dir: at.clone(), durability, partitions, ring, ..StoreConfig::default() };
         runtime.block_on(measure(&config, rate));
         fs::remove_dir_all(&at).expect("the bench's own directory");
     }
@@ -82,9 +69,7 @@ fn histogram() -> Histogram<u64> {
 async fn measure(config: &StoreConfig, rate: usize) {
     let data = Arc::new(DataDir::open(config).expect("a new data directory"));
     let owned = (0..data.partitions()).map(PartitionId);
-    let (store, _) = Store::open(&data, config, owned)
-        .await
-        .expect("a new store");
+    let (store, _) = Store::open(&data, config, owned).await.expect("a new store");
     let mut load = Load::new(Rc::new(store), data.partitions());
     let bare_file = monoio::fs::File::from_std(bare_file(&config.dir)).expect("a file");
     let mut bare = histogram();
@@ -120,9 +105,7 @@ async fn measure(config: &StoreConfig, rate: usize) {
         bare.value_at_quantile(0.99),
         load.written as f64 / frames.max(1) as f64,
     );
-    let Ok(store) = Rc::try_unwrap(load.store) else {
-        panic!("an append is still in flight")
-    };
+    let Ok(store) = Rc::try_unwrap(load.store) else { panic!("an append is still in flight") };
     store.close().await.expect("a good end");
 }
 
@@ -168,9 +151,7 @@ impl Load {
     fn new(store: Rc<Store>, partitions: u16) -> Self {
         let placement = Placement::new(partitions, 1);
         let docs = (0..DOCUMENTS).map(|n| DocKey::new("bench", &format!("document {n}")));
-        let docs = docs
-            .map(|doc| (doc.clone(), placement.partition(&doc)))
-            .collect();
+        let docs = docs.map(|doc| (doc.clone(), placement.partition(&doc))).collect();
         Self {
             store,
             docs: Rc::new(docs),
@@ -194,10 +175,7 @@ impl Load {
                 let doc = self.turn % DOCUMENTS;
                 self.turn += 7;
                 let partition = self.docs[doc].1;
-                self.lanes[usize::from(partition.0)]
-                    .borrow_mut()
-                    .waiting
-                    .push((doc, now));
+                self.lanes[usize::from(partition.0)].borrow_mut().waiting.push((doc, now));
                 put += 1;
             }
             for lane in 0..self.lanes.len() {
@@ -219,11 +197,8 @@ impl Load {
             }
             lane.in_flight = true;
         }
-        let (store, docs, next) = (
-            Rc::clone(&self.store),
-            Rc::clone(&self.docs),
-            Rc::clone(&self.next),
-        );
+        let (store, docs, next) =
+            (Rc::clone(&self.store), Rc::clone(&self.docs), Rc::clone(&self.next));
         let (lanes, acks) = (Rc::clone(&self.lanes), Rc::clone(&self.acks));
         monoio::spawn(async move {
             loop {
@@ -252,12 +227,5 @@ impl Load {
 fn op(doc: &DocKey, seq: u64) -> Record {
     static BODY: [u8; OP_BYTES] = [b'x'; OP_BYTES];
     let ends = Arc::from([OP_BYTES as u32]);
-    Record::Ops(
-        doc.clone(),
-        OpRun {
-            first: Seq(seq),
-            ends,
-            bytes: Bytes::from_static(&BODY),
-        },
-    )
+    Record::Ops(doc.clone(), OpRun { first: Seq(seq), ends, bytes: Bytes::from_static(&BODY) })
 }

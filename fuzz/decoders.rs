@@ -33,13 +33,7 @@ pub(crate) fn websocket(data: &[u8]) {
     let cut = data.first().map_or(1, |&byte| usize::from(byte) + 1);
     assert_eq!(messages(data, data.len().max(1)), messages(data, cut));
     let mut frame = Vec::new();
-    client_frame(
-        &mut frame,
-        levee_core::wire::websocket::Opcode::Binary,
-        true,
-        [1, 2, 3, 4],
-        data,
-    );
+    client_frame(&mut frame, levee_core::wire::websocket::Opcode::Binary, true, [1, 2, 3, 4], data);
     let expected = format!("{:?}", Message::Binary(data));
     assert_eq!(messages(&frame, cut), [expected]);
 }
@@ -82,10 +76,7 @@ pub(crate) fn msgpack(data: &[u8]) {
     let mut text = Vec::new();
     if msgpack::to_json(data, &mut text).is_ok() {
         assert!(Raw::parse(&text).is_ok());
-        inbound(
-            Dialect::PhoenixMsgpack,
-            &decode(Dialect::PhoenixMsgpack, &text),
-        );
+        inbound(Dialect::PhoenixMsgpack, &decode(Dialect::PhoenixMsgpack, &text));
         let (mut packed, mut again) = (Vec::new(), Vec::new());
         assert!(msgpack::from_json(&text, &mut packed).is_ok());
         assert!(msgpack::to_json(&packed, &mut again).is_ok());
@@ -97,19 +88,13 @@ pub(crate) fn msgpack(data: &[u8]) {
 /// Large integers become floats on the way out, which changes digits and nothing else.
 fn without_digits(text: &[u8]) -> Vec<u8> {
     let is_number = |byte: &u8| byte.is_ascii_digit() || b"-.+e".contains(byte);
-    text.iter()
-        .copied()
-        .filter(|byte| !is_number(byte))
-        .collect()
+    text.iter().copied().filter(|byte| !is_number(byte)).collect()
 }
 
 pub(crate) fn ops(data: &[u8]) {
     for op in ops::each(data).flatten() {
         assert!(Raw::parse(op.raw).is_ok());
-        for part in [op.contents, op.metadata, op.compression]
-            .into_iter()
-            .flatten()
-        {
+        for part in [op.contents, op.metadata, op.compression].into_iter().flatten() {
             assert!(Raw::parse(part).is_ok());
         }
     }
@@ -130,10 +115,7 @@ pub(crate) fn signals(data: &[u8]) {
 /// Requests are the same whole and cut anywhere; paths, forms and envelopes take any text.
 pub(crate) fn http_head(data: &[u8]) {
     let cut = data.first().map_or(1, |&byte| usize::from(byte) + 1);
-    let limits = Limits {
-        head_bytes: 8 << 10,
-        body_bytes: 64 << 10,
-    };
+    let limits = Limits { head_bytes: 8 << 10, body_bytes: 64 << 10 };
     let mut reader = RequestReader::default();
     for part in data.chunks(cut) {
         let mut at = 0;

@@ -75,10 +75,7 @@ impl Signals {
             Ok(flag)
         };
         let (term, int) = (signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT);
-        Ok(Self {
-            term: flag(term)?,
-            int: flag(int)?,
-        })
+        Ok(Self { term: flag(term)?, int: flag(int)? })
     }
 
     /// Whether an interrupt came since the last call.
@@ -99,10 +96,7 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
     let signals = Signals::watch()?;
     raise_descriptor_limit();
     if !config.cpus.is_empty() {
-        let failed = |source| BootError::Pin {
-            cpus: config.cpus.clone(),
-            source,
-        };
+        let failed = |source| BootError::Pin { cpus: config.cpus.clone(), source };
         pin_to_cpus(&config.cpus).map_err(failed)?;
     }
     let keyring = Arc::new(keyring(config)?);
@@ -112,13 +106,8 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
             Some(Arc::new(DataDir::open(&store_config(config, true))?))
         }
     };
-    let partitions = data
-        .as_ref()
-        .map_or(config.partitions, |data| data.partitions());
-    let bound = config
-        .listen
-        .iter()
-        .map(|address| bind(*address, config.cores));
+    let partitions = data.as_ref().map_or(config.partitions, |data| data.partitions());
+    let bound = config.listen.iter().map(|address| bind(*address, config.cores));
     let bound = bound.collect::<Result<Vec<_>, _>>()?;
     let addresses: Vec<_> = bound.iter().map(|bound| bound.address).collect();
     let cpus = cpus(config);
@@ -173,10 +162,7 @@ impl Service {
         let clock = shared.clock;
         let (report, reports) = mpsc::channel();
         let mut threads = Vec::new();
-        let parts = mesh(cores)
-            .into_iter()
-            .zip(per_core(bound, cores))
-            .zip(cpus);
+        let parts = mesh(cores).into_iter().zip(per_core(bound, cores)).zip(cpus);
         for (number, (((inbox, outboxes), sockets), &cpu)) in (0..cores).zip(parts) {
             let thread = CoreThread {
                 id: ShardId(number),
@@ -190,29 +176,16 @@ impl Service {
                 report: report.clone(),
             };
             let builder = std::thread::Builder::new().name(format!("levee-{number}"));
-            threads.push(
-                builder
-                    .spawn(move || thread.run())
-                    .map_err(BootError::Thread)?,
-            );
+            threads.push(builder.spawn(move || thread.run()).map_err(BootError::Thread)?);
         }
-        Ok((
-            Self {
-                control,
-                threads,
-                clock,
-            },
-            reports,
-        ))
+        Ok((Self { control, threads, clock }, reports))
     }
 
     /// Waits until every core serves; the least of the drivers they run on.
     fn wait_until_ready(&self, reports: &Reports) -> Result<DriverKind, BootError> {
         let mut driver = None;
         for core in 0..self.threads.len() {
-            let ready = reports
-                .recv()
-                .map_err(|_| BootError::CoreEnded(core as u16))??;
+            let ready = reports.recv().map_err(|_| BootError::CoreEnded(core as u16))??;
             core_thread::log_report(&ready);
             if driver.is_none() || ready.driver == DriverKind::Epoll {
                 driver = Some(ready.driver);
@@ -247,11 +220,7 @@ impl Service {
                 tracing::warn!(core, sockets, work, "cut at the drain's deadline");
             }
         }
-        if self.stop() {
-            Ok(Ended::Settled)
-        } else {
-            Ok(Ended::Interrupted)
-        }
+        if self.stop() { Ok(Ended::Settled) } else { Ok(Ended::Interrupted) }
     }
 
     /// Has the cores close their stores and return; false when they do not in time.
@@ -293,11 +262,7 @@ fn keyring(config: &Config) -> Result<Keyring, KeyringFault> {
                 tenant.key2.as_ref().map(crate::config::Secret::expose),
             )?,
         };
-        Ok(Tenant {
-            id: tenant.id.clone(),
-            name: tenant.name.clone(),
-            keys,
-        })
+        Ok(Tenant { id: tenant.id.clone(), name: tenant.name.clone(), keys })
     });
     Ok(Keyring::new(tenants.collect::<Result<Vec<_>, _>>()?))
 }
@@ -320,22 +285,13 @@ fn store_config(config: &Config, ring: bool) -> StoreConfig {
 /// The CPU of each core. With more cores than CPUs, or only as many CPUs as were named, several
 /// share one.
 fn cpus(config: &Config) -> Vec<usize> {
-    let pool = if config.cpus.is_empty() {
-        allowed_cpus()
-    } else {
-        config.cpus.clone()
-    };
-    pool.into_iter()
-        .cycle()
-        .take(usize::from(config.cores))
-        .collect()
+    let pool = if config.cpus.is_empty() { allowed_cpus() } else { config.cpus.clone() };
+    pool.into_iter().cycle().take(usize::from(config.cores)).collect()
 }
 
 /// Regroups the listening sockets: for each core, one of every address.
 fn per_core(bound: Vec<Bound>, cores: u16) -> Vec<Vec<std::net::TcpListener>> {
-    let mut grouped: Vec<Vec<_>> = (0..cores)
-        .map(|_| Vec::with_capacity(bound.len()))
-        .collect();
+    let mut grouped: Vec<Vec<_>> = (0..cores).map(|_| Vec::with_capacity(bound.len())).collect();
     for bound in bound {
         for (group, socket) in grouped.iter_mut().zip(bound.sockets) {
             group.push(socket);
@@ -346,10 +302,7 @@ fn per_core(bound: Vec<Bound>, cores: u16) -> Vec<Vec<std::net::TcpListener>> {
 
 /// Every socket is a descriptor: take as many as the hard limit allows.
 fn raise_descriptor_limit() {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` outlives both calls; the calls have no other effect on memory.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
@@ -366,17 +319,9 @@ mod tests {
 
     #[test]
     fn cores_get_cpus_in_turn_and_one_socket_of_each_address() {
-        let flags = [
-            ("cpus", "0,2"),
-            ("cores", "3"),
-            ("listen", "127.0.0.1:0,127.0.0.1:0"),
-        ];
+        let flags = [("cpus", "0,2"), ("cores", "3"), ("listen", "127.0.0.1:0,127.0.0.1:0")];
         let flags = flags.into_iter().map(|(k, v)| (k, v.to_owned())).collect();
-        let inputs = Inputs {
-            flags,
-            dev: true,
-            ..Inputs::default()
-        };
+        let inputs = Inputs { flags, dev: true, ..Inputs::default() };
         let (config, _) = Config::load(&inputs).unwrap();
         assert_eq!(cpus(&config), [0, 2, 0]);
         let bound: Vec<_> = config.listen.iter().map(|a| bind(*a, 3).unwrap()).collect();

@@ -81,11 +81,7 @@ fn write_loose(folder: &Path, object: &StoredObject) -> io::Result<bool> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let file: File = match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(folder.join(rest))
-    {
+    let file: File = match OpenOptions::new().write(true).create_new(true).open(folder.join(rest)) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
         file => file?,
     };
@@ -136,11 +132,7 @@ mod tests {
             .output()
             .expect("stock git");
         let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            text(&output.stderr)
-        );
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
         text(&output.stdout)
     }
 
@@ -156,16 +148,9 @@ mod tests {
         for (seq, content) in (1..).zip(&contents[1..]) {
             let folder = json!({ "type": 1, "tree": { "ü b": node(content) } });
             let body = json!({ "type": 1, "tree": { "a": node(content), "c d": folder } });
-            let request = GitRequest::UploadSummary {
-                body: body.to_string().into(),
-            };
+            let request = GitRequest::UploadSummary { body: body.to_string().into() };
             let dialect = RestDialect::Fluid;
-            let job = GitJob {
-                request,
-                dialect,
-                document: "d".into(),
-                time_unix_s: 0,
-            };
+            let job = GitJob { request, dialect, document: "d".into(), time_unix_s: 0 };
             let answer = job.run(&objects);
             objects.insert(answer.new_objects);
             let answer: Value = serde_json::from_slice(&answer.body).expect("JSON");
@@ -184,20 +169,11 @@ mod tests {
             reference_seq: seq,
             summary_seq: seq + 1,
         };
-        let attributes = Attributes {
-            minimum_sequence_number: 0,
-            sequence_number: seq,
-        };
+        let attributes = Attributes { minimum_sequence_number: 0, sequence_number: seq };
         let protocol = Protocol::new(attributes, "[]".into());
-        let context = AcceptContext {
-            time_unix_s: 1_795_377_072,
-            ..AcceptContext::default()
-        };
+        let context = AcceptContext { time_unix_s: 1_795_377_072, ..AcceptContext::default() };
         match accept_summary(objects, &proposal, &protocol, &context).expect("a verdict") {
-            SummaryVerdict::Ack {
-                version,
-                new_objects,
-            } => {
+            SummaryVerdict::Ack { version, new_objects } => {
                 objects.insert(new_objects);
                 objects.head = Some(version);
             }
@@ -225,10 +201,7 @@ mod tests {
         assert_eq!(git(&folder.0, &["show", "main:c%20d/%C3%BC%20b"]), "three");
         assert_eq!(git(&folder.0, &["show", "main~2:a"]), "one");
         let attributes = git(&folder.0, &["show", "main:.protocol/attributes"]);
-        assert_eq!(
-            attributes,
-            r#"{"minimumSequenceNumber":0,"sequenceNumber":2}"#
-        );
+        assert_eq!(attributes, r#"{"minimumSequenceNumber":0,"sequenceNumber":2}"#);
         let stray = StoredObject::blob("attachment").id.to_string();
         assert_eq!(git(&folder.0, &["cat-file", "-p", &stray]), "attachment");
     }
@@ -238,10 +211,7 @@ mod tests {
         let folder = Folder::new("export-twice");
         let (objects, head) = document(&["one".into()]);
         let exported = export(all(&objects).chain(all(&objects)), head, &folder.0);
-        assert_eq!(
-            exported.expect("an export").objects,
-            objects.iter().count() as u64
-        );
+        assert_eq!(exported.expect("an export").objects, objects.iter().count() as u64);
     }
 
     #[test]

@@ -10,9 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 /// One line per event to standard error. `RUST_LOG` may say more per module.
 pub fn start_log(level: tracing::Level) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(level.into())
-        .from_env_lossy();
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
     // A second start (tests) keeps the first one's settings.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -24,12 +22,7 @@ pub fn start_log(level: tracing::Level) {
 
 /// Writes what a shard wants to tell.
 pub fn log(core: ShardId, event: &LogEvent) {
-    let LogEvent {
-        level,
-        what,
-        doc,
-        detail,
-    } = event;
+    let LogEvent { level, what, doc, detail } = event;
     let (core, doc) = (core.0, doc.as_ref().map(tracing::field::display));
     match level {
         LogLevel::Info => tracing::info!(core, doc, %detail, "{what}"),
@@ -80,18 +73,17 @@ impl Figures {
     /// Takes over how a store stands.
     pub fn store(&mut self, stats: &[PartitionStats]) {
         self.partitions.clear();
-        self.partitions
-            .extend(stats.iter().map(|stats| PartitionFigures {
-                partition: stats.partition.0,
-                sync_p50_us: stats.sync_us.value_at_quantile(0.5),
-                sync_p99_us: stats.sync_us.value_at_quantile(0.99),
-                groups: stats.groups,
-                frames: stats.frames,
-                bytes: stats.bytes,
-                queue_bytes: stats.queue_bytes as u64,
-                backlog_bytes: stats.backlog_bytes as u64,
-                is_faulty: stats.fault.is_some(),
-            }));
+        self.partitions.extend(stats.iter().map(|stats| PartitionFigures {
+            partition: stats.partition.0,
+            sync_p50_us: stats.sync_us.value_at_quantile(0.5),
+            sync_p99_us: stats.sync_us.value_at_quantile(0.99),
+            groups: stats.groups,
+            frames: stats.frames,
+            bytes: stats.bytes,
+            queue_bytes: stats.queue_bytes as u64,
+            backlog_bytes: stats.backlog_bytes as u64,
+            is_faulty: stats.fault.is_some(),
+        }));
     }
 
     /// Takes note of a turn that took too long.
@@ -115,12 +107,7 @@ enum Type {
 }
 
 type Row = (&'static str, Type, &'static str, fn(&Figures) -> u64);
-type PartitionRow = (
-    &'static str,
-    Type,
-    &'static str,
-    fn(&PartitionFigures) -> u64,
-);
+type PartitionRow = (&'static str, Type, &'static str, fn(&PartitionFigures) -> u64);
 
 /// Every figure of a core once: name, kind, help, value.
 const ROWS: [Row; 30] = {
@@ -129,156 +116,63 @@ const ROWS: [Row; 30] = {
         ("sockets", Gauge, "Open sockets.", |f| f.sockets),
         ("work", Gauge, "Store and REST work under way.", |f| f.work),
         ("documents", Gauge, "Documents in memory.", |f| f.documents),
-        (
-            "letters_waiting",
-            Gauge,
-            "Letters to other cores behind full rings.",
-            |f| f.letters_waiting,
-        ),
-        (
-            "long_turns_total",
-            Counter,
-            "Turns of the loop over 25 ms.",
-            |f| f.long_turns,
-        ),
-        (
-            "turn_max_ms",
-            Gauge,
-            "Longest such turn, milliseconds.",
-            |f| f.turn_max_ms,
-        ),
-        ("panics_total", Counter, "Tasks that panicked.", |f| {
-            f.panics
+        ("letters_waiting", Gauge, "Letters to other cores behind full rings.", |f| {
+            f.letters_waiting
         }),
-        (
-            "connections_opened_total",
-            Counter,
-            "Sockets accepted.",
-            |f| f.counters.connections_opened,
-        ),
-        (
-            "connections_closed_total",
-            Counter,
-            "Sockets closed.",
-            |f| f.counters.connections_closed,
-        ),
-        (
-            "connects_accepted_total",
-            Counter,
-            "Clients that joined a document.",
-            |f| f.counters.connects_accepted,
-        ),
-        (
-            "connects_refused_total",
-            Counter,
-            "Clients that were refused.",
-            |f| f.counters.connects_refused,
-        ),
-        (
-            "ops_sequenced_total",
-            Counter,
-            "Operations given a number.",
-            |f| f.counters.ops_sequenced,
-        ),
-        (
-            "ops_published_total",
-            Counter,
-            "Operations made durable and visible.",
-            |f| f.counters.ops_published,
-        ),
-        (
-            "op_deliveries_total",
-            Counter,
-            "Operations queued for a socket.",
-            |f| f.counters.op_deliveries,
-        ),
-        (
-            "duplicates_dropped_total",
-            Counter,
-            "Operations sent twice.",
-            |f| f.counters.duplicates_dropped,
-        ),
-        (
-            "noops_absorbed_total",
-            Counter,
-            "Noops that needed no number.",
-            |f| f.counters.noops_absorbed,
-        ),
-        ("nacks_total", Counter, "Operations refused.", |f| {
-            f.counters.nacks
+        ("long_turns_total", Counter, "Turns of the loop over 25 ms.", |f| f.long_turns),
+        ("turn_max_ms", Gauge, "Longest such turn, milliseconds.", |f| f.turn_max_ms),
+        ("panics_total", Counter, "Tasks that panicked.", |f| f.panics),
+        ("connections_opened_total", Counter, "Sockets accepted.", |f| {
+            f.counters.connections_opened
         }),
-        (
-            "signals_received_total",
-            Counter,
-            "Signals received.",
-            |f| f.counters.signals_received,
-        ),
-        (
-            "signal_deliveries_total",
-            Counter,
-            "Signals queued for a socket.",
-            |f| f.counters.signal_deliveries,
-        ),
-        ("groups_committed_total", Counter, "Commit groups.", |f| {
-            f.counters.groups_committed
+        ("connections_closed_total", Counter, "Sockets closed.", |f| f.counters.connections_closed),
+        ("connects_accepted_total", Counter, "Clients that joined a document.", |f| {
+            f.counters.connects_accepted
         }),
-        (
-            "groups_failed_total",
-            Counter,
-            "Commit groups that failed.",
-            |f| f.counters.groups_failed,
-        ),
-        (
-            "documents_loaded_total",
-            Counter,
-            "Documents brought into memory.",
-            |f| f.counters.documents_loaded,
-        ),
-        (
-            "documents_evicted_total",
-            Counter,
-            "Documents that left memory.",
-            |f| f.counters.documents_evicted,
-        ),
-        (
-            "documents_failed_total",
-            Counter,
-            "Documents dropped after a fault.",
-            |f| f.counters.documents_failed,
-        ),
-        (
-            "summaries_acked_total",
-            Counter,
-            "Summaries accepted.",
-            |f| f.counters.summaries_acked,
-        ),
-        (
-            "summaries_nacked_total",
-            Counter,
-            "Summaries refused.",
-            |f| f.counters.summaries_nacked,
-        ),
-        (
-            "handoffs_total",
-            Counter,
-            "Sockets moved to another core.",
-            |f| f.counters.handoffs,
-        ),
-        (
-            "peer_faults_total",
-            Counter,
-            "Protocol violations of peers.",
-            |f| f.counters.peer_faults,
-        ),
-        (
-            "slow_readers_closed_total",
-            Counter,
-            "Sockets closed for a full outbox.",
-            |f| f.counters.slow_readers_closed,
-        ),
-        ("requests_total", Counter, "REST requests.", |f| {
-            f.counters.requests
+        ("connects_refused_total", Counter, "Clients that were refused.", |f| {
+            f.counters.connects_refused
         }),
+        ("ops_sequenced_total", Counter, "Operations given a number.", |f| {
+            f.counters.ops_sequenced
+        }),
+        ("ops_published_total", Counter, "Operations made durable and visible.", |f| {
+            f.counters.ops_published
+        }),
+        ("op_deliveries_total", Counter, "Operations queued for a socket.", |f| {
+            f.counters.op_deliveries
+        }),
+        ("duplicates_dropped_total", Counter, "Operations sent twice.", |f| {
+            f.counters.duplicates_dropped
+        }),
+        ("noops_absorbed_total", Counter, "Noops that needed no number.", |f| {
+            f.counters.noops_absorbed
+        }),
+        ("nacks_total", Counter, "Operations refused.", |f| f.counters.nacks),
+        ("signals_received_total", Counter, "Signals received.", |f| f.counters.signals_received),
+        ("signal_deliveries_total", Counter, "Signals queued for a socket.", |f| {
+            f.counters.signal_deliveries
+        }),
+        ("groups_committed_total", Counter, "Commit groups.", |f| f.counters.groups_committed),
+        ("groups_failed_total", Counter, "Commit groups that failed.", |f| {
+            f.counters.groups_failed
+        }),
+        ("documents_loaded_total", Counter, "Documents brought into memory.", |f| {
+            f.counters.documents_loaded
+        }),
+        ("documents_evicted_total", Counter, "Documents that left memory.", |f| {
+            f.counters.documents_evicted
+        }),
+        ("documents_failed_total", Counter, "Documents dropped after a fault.", |f| {
+            f.counters.documents_failed
+        }),
+        ("summaries_acked_total", Counter, "Summaries accepted.", |f| f.counters.summaries_acked),
+        ("summaries_nacked_total", Counter, "Summaries refused.", |f| f.counters.summaries_nacked),
+        ("handoffs_total", Counter, "Sockets moved to another core.", |f| f.counters.handoffs),
+        ("peer_faults_total", Counter, "Protocol violations of peers.", |f| f.counters.peer_faults),
+        ("slow_readers_closed_total", Counter, "Sockets closed for a full outbox.", |f| {
+            f.counters.slow_readers_closed
+        }),
+        ("requests_total", Counter, "REST requests.", |f| f.counters.requests),
     ]
 };
 
@@ -286,51 +180,18 @@ const ROWS: [Row; 30] = {
 const PARTITION_ROWS: [PartitionRow; 8] = {
     use Type::{Counter, Gauge};
     [
-        (
-            "log_sync_p50_us",
-            Gauge,
-            "Median sync of the commit log, microseconds.",
-            |p| p.sync_p50_us,
-        ),
-        (
-            "log_sync_p99_us",
-            Gauge,
-            "99th percentile of the same.",
-            |p| p.sync_p99_us,
-        ),
-        (
-            "log_groups_total",
-            Counter,
-            "Groups written to the log.",
-            |p| p.groups,
-        ),
-        ("log_frames_total", Counter, "Writes to the log.", |p| {
-            p.frames
+        ("log_sync_p50_us", Gauge, "Median sync of the commit log, microseconds.", |p| {
+            p.sync_p50_us
         }),
-        (
-            "log_bytes_total",
-            Counter,
-            "Bytes written to the log.",
-            |p| p.bytes,
-        ),
-        (
-            "log_queue_bytes",
-            Gauge,
-            "Bytes that wait for their commit.",
-            |p| p.queue_bytes,
-        ),
-        (
-            "log_backlog_bytes",
-            Gauge,
-            "Bytes committed, not yet in the tree.",
-            |p| p.backlog_bytes,
-        ),
-        (
-            "partition_faulty",
-            Gauge,
-            "1 while the partition refuses writes.",
-            |p| u64::from(p.is_faulty),
-        ),
+        ("log_sync_p99_us", Gauge, "99th percentile of the same.", |p| p.sync_p99_us),
+        ("log_groups_total", Counter, "Groups written to the log.", |p| p.groups),
+        ("log_frames_total", Counter, "Writes to the log.", |p| p.frames),
+        ("log_bytes_total", Counter, "Bytes written to the log.", |p| p.bytes),
+        ("log_queue_bytes", Gauge, "Bytes that wait for their commit.", |p| p.queue_bytes),
+        ("log_backlog_bytes", Gauge, "Bytes committed, not yet in the tree.", |p| p.backlog_bytes),
+        ("partition_faulty", Gauge, "1 while the partition refuses writes.", |p| {
+            u64::from(p.is_faulty)
+        }),
     ]
 };
 
@@ -348,11 +209,7 @@ pub fn prometheus(cores: &[Figures]) -> String {
         head(&mut out, name, kind, help);
         for figures in cores.iter().flat_map(|core| &core.partitions) {
             let partition = figures.partition;
-            let _ = writeln!(
-                out,
-                "levee_{name}{{partition=\"{partition}\"}} {}",
-                value(figures)
-            );
+            let _ = writeln!(out, "levee_{name}{{partition=\"{partition}\"}} {}", value(figures));
         }
     }
     out
@@ -363,10 +220,7 @@ fn head(out: &mut String, name: &str, kind: Type, help: &str) {
         Type::Counter => "counter",
         Type::Gauge => "gauge",
     };
-    let _ = writeln!(
-        out,
-        "# HELP levee_{name} {help}\n# TYPE levee_{name} {kind}"
-    );
+    let _ = writeln!(out, "# HELP levee_{name} {help}\n# TYPE levee_{name} {kind}");
 }
 
 #[cfg(test)]
@@ -375,10 +229,7 @@ mod tests {
 
     #[test]
     fn figures_of_all_cores_stand_under_one_head() {
-        let mut slow = Figures {
-            sockets: 3,
-            ..Figures::default()
-        };
+        let mut slow = Figures { sockets: 3, ..Figures::default() };
         slow.long_turn(40);
         slow.long_turn(30);
         let text = prometheus(&[Figures::default(), slow]);

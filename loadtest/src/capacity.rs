@@ -48,17 +48,9 @@ impl fmt::Display for Capacity {
         let receptions = self.receptions as f64;
         let (elapsed_s, cpu_s) = (self.elapsed.as_secs_f64(), self.cpu_time.as_secs_f64());
         writeln!(out, "{receptions} checked receptions in {elapsed_s:.2} s")?;
-        writeln!(
-            out,
-            "{:.0} receptions/s with the stub on this machine",
-            receptions / elapsed_s
-        )?;
+        writeln!(out, "{:.0} receptions/s with the stub on this machine", receptions / elapsed_s)?;
         let each_ns = cpu_s * 1e9 / receptions;
-        writeln!(
-            out,
-            "{:.0} receptions per second of processor time",
-            receptions / cpu_s
-        )?;
+        writeln!(out, "{:.0} receptions per second of processor time", receptions / cpu_s)?;
         writeln!(out, "{each_ns:.0} ns of processor time for each")
     }
 }
@@ -126,10 +118,7 @@ fn frame(first: u64, last: u64) -> Vec<u8> {
         .concat()
     };
     let ops: Vec<_> = (first..=last).map(op).collect();
-    let payload = format!(
-        r#"42["op","00fe52e0-3fbd-4e44-bacb-10113f4ff9dd",[{}]]"#,
-        ops.join(",")
-    );
+    let payload = format!(r#"42["op","00fe52e0-3fbd-4e44-bacb-10113f4ff9dd",[{}]]"#, ops.join(","));
     let mut bytes = vec![0x81, 127];
     bytes.extend_from_slice(&(payload.len() as u64).to_be_bytes());
     bytes.extend_from_slice(payload.as_bytes());
@@ -183,11 +172,7 @@ fn receive_all(host: SocketAddr, ops: u64) -> Result<Capacity, CapacityError> {
         }
     }
     let cpu_time = sys::thread_cpu_time().saturating_sub(cpu_start);
-    Ok(Capacity {
-        receptions,
-        elapsed: start.elapsed(),
-        cpu_time,
-    })
+    Ok(Capacity { receptions, elapsed: start.elapsed(), cpu_time })
 }
 
 #[cfg(test)]

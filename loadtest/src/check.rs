@@ -143,11 +143,7 @@ impl Document {
 
     /// Makes a connected client known as an author.
     pub fn add_author(&mut self, client_id: &[u8], client: ClientIndex) {
-        let author = Author {
-            client,
-            next_csn: 1,
-            sent_ns: VecDeque::new(),
-        };
+        let author = Author { client, next_csn: 1, sent_ns: VecDeque::new() };
         self.authors.insert(client_id.into(), author);
     }
 
@@ -167,10 +163,7 @@ impl Document {
     /// How many submitted ops have not come back to anybody.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
-        self.authors
-            .values()
-            .map(|author| author.sent_ns.len() as u64)
-            .sum()
+        self.authors.values().map(|author| author.sent_ns.len() as u64).sum()
     }
 
     /// Takes an `op` frame for one receiver and reports each of its ops to `deliver`.
@@ -196,11 +189,7 @@ impl Document {
         let mut first = 0;
         for op in OpScanner::new(frame) {
             let op = op?;
-            first = if first == 0 {
-                op.sequence_number
-            } else {
-                first
-            };
+            first = if first == 0 { op.sequence_number } else { first };
             deliver(self.receive_op(receiver, &op)?);
         }
         if first == 0 {
@@ -210,9 +199,7 @@ impl Document {
             self.keep_frame(first, receiver.last, frame);
         }
         receiver.frame = self.frames_base
-            + self
-                .frames
-                .partition_point(|kept| kept.first <= receiver.last) as u64;
+            + self.frames.partition_point(|kept| kept.first <= receiver.last) as u64;
         Ok(())
     }
 
@@ -237,11 +224,7 @@ impl Document {
         storage.clear();
         storage.extend_from_slice(bytes);
         self.frames_bytes += bytes.len();
-        self.frames.push_back(Frame {
-            first,
-            last,
-            bytes: storage,
-        });
+        self.frames.push_back(Frame { first, last, bytes: storage });
     }
 
     fn receive_op(&mut self, receiver: &mut Receiver, op: &Op<'_>) -> Result<Delivery, Violation> {
@@ -249,10 +232,7 @@ impl Document {
         if receiver.first == 0 {
             receiver.first = found;
         } else if found != receiver.last + 1 {
-            return Err(Violation::Sequence {
-                expected: receiver.last + 1,
-                found,
-            });
+            return Err(Violation::Sequence { expected: receiver.last + 1, found });
         }
         receiver.last = found;
         if self.entries.is_empty() && self.base == 0 {
@@ -264,11 +244,7 @@ impl Document {
         let index = (found - self.base) as usize;
         if let Some(entry) = self.entries[index] {
             let same = entry.digest == digest;
-            return if same {
-                Ok(entry.delivery)
-            } else {
-                Err(Violation::Differs(found))
-            };
+            return if same { Ok(entry.delivery) } else { Err(Violation::Differs(found)) };
         }
         let delivery = self.accept(op, index + 1 == self.entries.len())?;
         self.entries[index] = Some(Entry { digest, delivery });
@@ -293,10 +269,7 @@ impl Document {
         let next = self.base + self.entries.len() as u64;
         let hole = found.saturating_sub(next);
         if hole > 0 && (receiver.first != found || hole > LOG_OPS as u64) {
-            return Err(Violation::Sequence {
-                expected: next,
-                found,
-            });
+            return Err(Violation::Sequence { expected: next, found });
         }
         for _ in next..=found {
             self.entries.push_back(None);
@@ -311,11 +284,7 @@ impl Document {
             return Err(Violation::MinimumAhead { at, minimum });
         }
         if is_newest && minimum < self.minimum {
-            return Err(Violation::MinimumFell {
-                at,
-                before: self.minimum,
-                after: minimum,
-            });
+            return Err(Violation::MinimumFell { at, before: self.minimum, after: minimum });
         }
         self.minimum = self.minimum.max(minimum);
         let Some(client_id) = op.client_id else {
@@ -324,37 +293,21 @@ impl Document {
             {
                 self.joins.insert(joined.into(), at);
             }
-            return Ok(Delivery {
-                author: None,
-                sent_ns: 0,
-            });
+            return Ok(Delivery { author: None, sent_ns: 0 });
         };
-        let author = self
-            .authors
-            .get_mut(client_id)
-            .ok_or(Violation::UnknownAuthor(at))?;
+        let author = self.authors.get_mut(client_id).ok_or(Violation::UnknownAuthor(at))?;
         if op.client_sequence_number != author.next_csn {
             let (expected, found) = (author.next_csn, op.client_sequence_number);
-            return Err(Violation::AuthorOrder {
-                at,
-                expected,
-                found,
-            });
+            return Err(Violation::AuthorOrder { at, expected, found });
         }
-        let sent_ns = author
-            .sent_ns
-            .pop_front()
-            .ok_or(Violation::NeverSubmitted(at))?;
+        let sent_ns = author.sent_ns.pop_front().ok_or(Violation::NeverSubmitted(at))?;
         author.next_csn += 1;
         let mark = contents_mark(author.client, op.client_sequence_number);
         if memchr::memmem::find(op.contents, mark.as_bytes()).is_none() {
             return Err(Violation::Contents(at));
         }
         self.sequenced_ops += 1;
-        Ok(Delivery {
-            author: Some(author.client),
-            sent_ns,
-        })
+        Ok(Delivery { author: Some(author.client), sent_ns })
     }
 
     /// Drops what every receiver has passed, given the lowest place among them. Some more is kept
@@ -391,9 +344,7 @@ fn digest(op: &Op<'_>) -> u64 {
         op.timestamp_ms as u64,
     ];
     let start = numbers.into_iter().fold(op.sequence_number, mix);
-    [op.client_id.unwrap_or(b""), op.kind, op.contents, op.data]
-        .into_iter()
-        .fold(start, mix_bytes)
+    [op.client_id.unwrap_or(b""), op.kind, op.contents, op.data].into_iter().fold(start, mix_bytes)
 }
 
 fn mix(hash: u64, value: u64) -> u64 {
@@ -404,9 +355,7 @@ fn mix(hash: u64, value: u64) -> u64 {
 
 fn mix_bytes(hash: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let hash = words
-        .iter()
-        .fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     mix(mix(hash, u64::from_le_bytes(last)), bytes.len() as u64)
@@ -445,9 +394,7 @@ mod tests {
         ops: &[String],
     ) -> Result<usize, Violation> {
         let mut count = 0;
-        document
-            .receive(receiver, &frame(ops), |_| count += 1)
-            .map(|()| count)
+        document.receive(receiver, &frame(ops), |_| count += 1).map(|()| count)
     }
 
     #[test]
@@ -474,24 +421,14 @@ mod tests {
         let frames: Vec<_> = (1..=4).map(|n| frame(&[op(n, "a", n as i64)])).collect();
         let mut seen = [Vec::new(), Vec::new()];
         for bytes in &frames {
-            document
-                .receive(&mut first, bytes, |delivery| seen[0].push(delivery))
-                .unwrap();
+            document.receive(&mut first, bytes, |delivery| seen[0].push(delivery)).unwrap();
         }
         for (n, bytes) in frames.iter().enumerate() {
             assert_eq!(document.same_frame(&second, bytes).is_some(), n > 0);
-            document
-                .receive(&mut second, bytes, |delivery| seen[1].push(delivery))
-                .unwrap();
+            document.receive(&mut second, bytes, |delivery| seen[1].push(delivery)).unwrap();
         }
         assert_eq!(seen[0], seen[1]);
-        assert_eq!(
-            seen[0][3],
-            Delivery {
-                author: Some(7),
-                sent_ns: 3
-            }
-        );
+        assert_eq!(seen[0][3], Delivery { author: Some(7), sent_ns: 3 });
     }
 
     #[test]
@@ -501,19 +438,9 @@ mod tests {
         let ops: Vec<_> = (1..=3).map(|n| op(n, "a", n as i64)).collect();
         assert_eq!(receive(&mut document, &mut first, &ops), Ok(3));
         assert_eq!(receive(&mut document, &mut second, &ops[..1]), Ok(1));
-        let gap = Violation::Sequence {
-            expected: 2,
-            found: 3,
-        };
-        assert_eq!(
-            receive(&mut document, &mut second, &ops[2..]),
-            Err(gap.clone())
-        );
-        let mut alone = Receiver {
-            first: 1,
-            last: 1,
-            frame: 0,
-        };
+        let gap = Violation::Sequence { expected: 2, found: 3 };
+        assert_eq!(receive(&mut document, &mut second, &ops[2..]), Err(gap.clone()));
+        let mut alone = Receiver { first: 1, last: 1, frame: 0 };
         assert_eq!(receive(&mut document, &mut alone, &ops[2..]), Err(gap));
     }
 
@@ -522,25 +449,11 @@ mod tests {
         let mut document = document(3);
         let mut receiver = Receiver::default();
         let ops = [op(1, "a", 1), op(2, "a", 1)];
-        let again = Violation::AuthorOrder {
-            at: 2,
-            expected: 2,
-            found: 1,
-        };
+        let again = Violation::AuthorOrder { at: 2, expected: 2, found: 1 };
         assert_eq!(receive(&mut document, &mut receiver, &ops), Err(again));
-        let mut receiver = Receiver {
-            first: 1,
-            last: 1,
-            frame: 0,
-        };
-        let repeated = Violation::Sequence {
-            expected: 2,
-            found: 1,
-        };
-        assert_eq!(
-            receive(&mut document, &mut receiver, &ops[..1]),
-            Err(repeated)
-        );
+        let mut receiver = Receiver { first: 1, last: 1, frame: 0 };
+        let repeated = Violation::Sequence { expected: 2, found: 1 };
+        assert_eq!(receive(&mut document, &mut receiver, &ops[..1]), Err(repeated));
     }
 
     #[test]
@@ -551,19 +464,9 @@ mod tests {
         let (mut first, mut second) = (Receiver::default(), Receiver::default());
         receive(&mut document, &mut first, &[op(1, "a", 1), op(2, "b", 1)]).unwrap();
         let swapped = [op(1, "b", 1), op(2, "a", 1)];
-        assert_eq!(
-            receive(&mut document, &mut second, &swapped),
-            Err(Violation::Differs(1))
-        );
-        let skipped = Violation::AuthorOrder {
-            at: 3,
-            expected: 2,
-            found: 3,
-        };
-        assert_eq!(
-            receive(&mut document, &mut first, &[op(3, "a", 3)]),
-            Err(skipped)
-        );
+        assert_eq!(receive(&mut document, &mut second, &swapped), Err(Violation::Differs(1)));
+        let skipped = Violation::AuthorOrder { at: 3, expected: 2, found: 3 };
+        assert_eq!(receive(&mut document, &mut first, &[op(3, "a", 3)]), Err(skipped));
     }
 
     #[test]
@@ -576,10 +479,7 @@ mod tests {
         assert_eq!(document.head(), 4);
         let filled = [system(2), system(3), system(4), op(5, "a", 1)];
         assert_eq!(receive(&mut document, &mut old, &filled), Ok(4));
-        let gap = Violation::Sequence {
-            expected: 5,
-            found: 6,
-        };
+        let gap = Violation::Sequence { expected: 5, found: 6 };
         assert_eq!(receive(&mut document, &mut new, &[op(6, "a", 2)]), Err(gap));
     }
 
@@ -588,10 +488,7 @@ mod tests {
         let mut document = document(2);
         let (mut old, mut new) = (Receiver::default(), Receiver::default());
         let system = |seq| op(seq, "a", 1).replace(r#""clientId":"a""#, r#""clientId":null"#);
-        assert_eq!(
-            receive(&mut document, &mut new, &[system(3), system(4)]),
-            Ok(2)
-        );
+        assert_eq!(receive(&mut document, &mut new, &[system(3), system(4)]), Ok(2));
         let all = [system(1), system(2), system(3), system(4), op(5, "a", 1)];
         assert_eq!(receive(&mut document, &mut old, &all), Ok(5));
         assert_eq!(receive(&mut document, &mut new, &all[4..]), Ok(1));
@@ -628,11 +525,7 @@ mod tests {
         receive(&mut document, &mut receiver, &[op(10, "a", 1)]).unwrap();
         let low =
             op(11, "a", 2).replace(r#"minimumSequenceNumber":5"#, r#"minimumSequenceNumber":4"#);
-        let fell = Violation::MinimumFell {
-            at: 11,
-            before: 5,
-            after: 4,
-        };
+        let fell = Violation::MinimumFell { at: 11, before: 5, after: 4 };
         assert_eq!(receive(&mut document, &mut receiver, &[low]), Err(fell));
     }
 
@@ -660,10 +553,7 @@ mod tests {
         let mut receiver = Receiver::default();
         let join = op(1, "a", -1)
             .replace(r#""clientId":"a""#, r#""clientId":null"#)
-            .replace(
-                r#""type":"op""#,
-                r#""type":"join","data":"{\"clientId\":\"a\"}""#,
-            );
+            .replace(r#""type":"op""#, r#""type":"join","data":"{\"clientId\":\"a\"}""#);
         receive(&mut document, &mut receiver, &[join]).unwrap();
         assert_eq!(document.join_of(b"a"), Some(1));
         assert!(receiver.has_seen(1));

@@ -112,9 +112,7 @@ impl Client {
             return Ok(());
         }
         let phase = self.phase;
-        self.stream
-            .connected()
-            .map_err(|source| Fault::Io { phase, source })?;
+        self.stream.connected().map_err(|source| Fault::Io { phase, source })?;
         self.phase = Phase::Upgrading;
         let (document, tenant) = (room.document_id(self.document), room.signer.tenant());
         let request = format!(
@@ -281,38 +279,33 @@ impl Client {
         let mark = contents_mark(self.index, csn);
         let around = unescaped_length(OP_OPEN) + mark.len() + unescaped_length(OP_REST);
         let id = &self.id;
-        self.encoder
-            .frame(&mut self.stream.out, Opcode::Text, |out| {
-                out.extend_from_slice(br#"42["submitOp",""#);
-                out.extend_from_slice(id);
-                out.extend_from_slice(br#"",[[{"contents":""#);
-                out.extend_from_slice(OP_OPEN.as_bytes());
-                out.extend_from_slice(mark.as_bytes());
-                let (middle, close) = OP_REST.split_at(OP_MIDDLE_BYTES);
-                out.extend_from_slice(middle.as_bytes());
-                room.pad(out, csn as usize, around);
-                out.extend_from_slice(close.as_bytes());
-                put(
-                    out,
-                    format_args!(r#"","referenceSequenceNumber":{reference},"type":"op","#),
-                );
-                put(out, format_args!(r#""clientSequenceNumber":{csn}}}]]]"#));
-            });
+        self.encoder.frame(&mut self.stream.out, Opcode::Text, |out| {
+            out.extend_from_slice(br#"42["submitOp",""#);
+            out.extend_from_slice(id);
+            out.extend_from_slice(br#"",[[{"contents":""#);
+            out.extend_from_slice(OP_OPEN.as_bytes());
+            out.extend_from_slice(mark.as_bytes());
+            let (middle, close) = OP_REST.split_at(OP_MIDDLE_BYTES);
+            out.extend_from_slice(middle.as_bytes());
+            room.pad(out, csn as usize, around);
+            out.extend_from_slice(close.as_bytes());
+            put(out, format_args!(r#"","referenceSequenceNumber":{reference},"type":"op","#));
+            put(out, format_args!(r#""clientSequenceNumber":{csn}}}]]]"#));
+        });
     }
 
     fn submit_signal(&mut self, due_ns: u64, room: &mut Room) {
         let number = room.signal_sent(self.index, due_ns);
         let mark = format!("{}.{number}; ", self.index);
         let id = &self.id;
-        self.encoder
-            .frame(&mut self.stream.out, Opcode::Text, |out| {
-                out.extend_from_slice(br#"42["submitSignal",""#);
-                out.extend_from_slice(id);
-                out.extend_from_slice(br#"",[{"content":""#);
-                out.extend_from_slice(mark.as_bytes());
-                room.pad(out, number as usize, mark.len());
-                out.extend_from_slice(br#""}]]"#);
-            });
+        self.encoder.frame(&mut self.stream.out, Opcode::Text, |out| {
+            out.extend_from_slice(br#"42["submitSignal",""#);
+            out.extend_from_slice(id);
+            out.extend_from_slice(br#"",[{"content":""#);
+            out.extend_from_slice(mark.as_bytes());
+            room.pad(out, number as usize, mark.len());
+            out.extend_from_slice(br#""}]]"#);
+        });
     }
 
     /// Says goodbye; the service then ends the connection.
@@ -320,8 +313,7 @@ impl Client {
         self.phase = Phase::Leaving;
         room.left(self.document, &self.id);
         self.encoder.text(&mut self.stream.out, b"41");
-        self.encoder
-            .frame(&mut self.stream.out, Opcode::Close, |_| {});
+        self.encoder.frame(&mut self.stream.out, Opcode::Close, |_| {});
     }
 }
 

@@ -73,12 +73,7 @@ impl ColdLoads {
         let loaders = (0..scenario.clients())
             .map(|token| {
                 let stream = Stream::connect(target.host, &poller, token)?;
-                Ok(Loader {
-                    stream,
-                    user: token as usize % USERS,
-                    step: 0,
-                    started_ns: 0,
-                })
+                Ok(Loader { stream, user: token as usize % USERS, step: 0, started_ns: 0 })
             })
             .collect::<io::Result<_>>()?;
         Ok(Self {
@@ -115,11 +110,7 @@ impl ColdLoads {
     pub fn work(&mut self, time: Duration, counts: bool) -> io::Result<()> {
         let start_ns = self.now_ns();
         let end_ns = start_ns + time.as_nanos() as u64;
-        self.window_ns = if counts {
-            start_ns..end_ns
-        } else {
-            u64::MAX..u64::MAX
-        };
+        self.window_ns = if counts { start_ns..end_ns } else { u64::MAX..u64::MAX };
         let mut ready = Vec::new();
         while self.faults.is_empty() && self.now_ns() < end_ns {
             let left = Duration::from_nanos(end_ns.saturating_sub(self.now_ns()));
@@ -128,10 +119,7 @@ impl ColdLoads {
                 let index = event.token as usize;
                 let outcome = match event.readable {
                     true => self.answer(index),
-                    false => self.loaders[index]
-                        .stream
-                        .flush(&self.poller)
-                        .map_err(Into::into),
+                    false => self.loaders[index].stream.flush(&self.poller).map_err(Into::into),
                 };
                 if let Err(error) = outcome {
                     self.faults.push(format!("loader {index}: {error}"));
@@ -152,10 +140,7 @@ impl ColdLoads {
         if loader.step == 0 {
             loader.started_ns = now_ns;
         }
-        loader
-            .stream
-            .out
-            .extend_from_slice(&self.requests[loader.user][loader.step]);
+        loader.stream.out.extend_from_slice(&self.requests[loader.user][loader.step]);
         if let Err(error) = loader.stream.flush(&self.poller)
             && error.kind() != io::ErrorKind::NotConnected
         {
@@ -175,10 +160,7 @@ impl ColdLoads {
         };
         let path = format!("step {}", loader.step).into_boxed_str();
         if answer.status != 200 {
-            return Err(HttpError::Status {
-                status: answer.status,
-                path,
-            });
+            return Err(HttpError::Status { status: answer.status, path });
         }
         // The document is at rest: every load must answer what the first one did.
         if bytes[answer.body] != self.bodies[loader.step] {
@@ -199,8 +181,7 @@ impl ColdLoads {
         loader.user = (loader.user + 1) % USERS;
         if self.window_ns.contains(&now_ns) {
             self.loads += 1;
-            self.latency
-                .saturating_record((now_ns - loader.started_ns) / 1_000);
+            self.latency.saturating_record((now_ns - loader.started_ns) / 1_000);
         }
     }
 }

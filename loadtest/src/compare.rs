@@ -19,12 +19,7 @@ pub struct Row {
 
 impl Row {
     fn new(service: &str) -> Self {
-        Self {
-            service: service.to_owned(),
-            figures: Vec::new(),
-            unit: "",
-            faults: 0,
-        }
+        Self { service: service.to_owned(), figures: Vec::new(), unit: "", faults: 0 }
     }
 
     fn add(&mut self, report: &Report) {
@@ -65,29 +60,13 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            out,
-            "{:<18} {:<14} {:>14} {:>10}  runs",
-            self.scenario, "", "median", "ratio"
-        )?;
+        writeln!(out, "{:<18} {:<14} {:>14} {:>10}  runs", self.scenario, "", "median", "ratio")?;
         let first = self.rows.first().map_or(0.0, Row::median);
         for row in &self.rows {
             let median = row.median();
-            let ratio = if first == 0.0 {
-                f64::NAN
-            } else {
-                median / first
-            };
-            let figures: Vec<_> = row
-                .figures
-                .iter()
-                .map(|figure| format!("{figure:.1}"))
-                .collect();
-            write!(
-                out,
-                "{:<18} {:<14} {median:>14.1} {ratio:>10.3}  ",
-                row.unit, row.service
-            )?;
+            let ratio = if first == 0.0 { f64::NAN } else { median / first };
+            let figures: Vec<_> = row.figures.iter().map(|figure| format!("{figure:.1}")).collect();
+            write!(out, "{:<18} {:<14} {median:>14.1} {ratio:>10.3}  ", row.unit, row.service)?;
             writeln!(out, "{} ({} faults)", figures.join(" "), row.faults)?;
         }
         Ok(())
@@ -99,15 +78,10 @@ impl fmt::Display for Comparison {
 pub fn group(reports: &[Report]) -> Vec<Comparison> {
     let mut comparisons: Vec<Comparison> = Vec::new();
     for report in reports {
-        let known = comparisons
-            .iter()
-            .position(|known| known.scenario == report.scenario);
+        let known = comparisons.iter().position(|known| known.scenario == report.scenario);
         let place = known.unwrap_or_else(|| {
             let scenario = report.scenario.clone();
-            comparisons.push(Comparison {
-                scenario,
-                rows: Vec::new(),
-            });
+            comparisons.push(Comparison { scenario, rows: Vec::new() });
             comparisons.len() - 1
         });
         let rows = &mut comparisons[place].rows;
@@ -132,10 +106,7 @@ pub fn compare(
     step: Duration,
     mut each: impl FnMut(&Report),
 ) -> Result<Comparison, RunError> {
-    let mut rows: Vec<_> = services
-        .iter()
-        .map(|service| Row::new(&service.name))
-        .collect();
+    let mut rows: Vec<_> = services.iter().map(|service| Row::new(&service.name)).collect();
     for _ in 0..repeats {
         for (service, row) in services.iter().zip(&mut rows) {
             let report = if scenario.compare_by_ramp {
@@ -150,10 +121,7 @@ pub fn compare(
             row.add(&report);
         }
     }
-    Ok(Comparison {
-        scenario: scenario.name.clone(),
-        rows,
-    })
+    Ok(Comparison { scenario: scenario.name.clone(), rows })
 }
 
 #[cfg(test)]
@@ -161,12 +129,7 @@ mod tests {
     use super::*;
 
     fn row(service: &str, figures: &[f64]) -> Row {
-        Row {
-            service: service.to_owned(),
-            figures: figures.to_vec(),
-            unit: "ops/s",
-            faults: 0,
-        }
+        Row { service: service.to_owned(), figures: figures.to_vec(), unit: "ops/s", faults: 0 }
     }
 
     #[test]
@@ -179,11 +142,7 @@ mod tests {
     #[test]
     fn the_table_has_the_ratio_to_the_first() {
         let rows = vec![row("slow", &[10.0]), row("fast", &[300.0])];
-        let table = Comparison {
-            scenario: "x".to_owned(),
-            rows,
-        }
-        .to_string();
+        let table = Comparison { scenario: "x".to_owned(), rows }.to_string();
         assert!(table.contains("30.000"), "{table}");
     }
 }

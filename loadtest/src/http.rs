@@ -47,20 +47,13 @@ pub fn find_answer(buffer: &[u8]) -> Result<Option<Answer>, HttpError> {
     let head = std::str::from_utf8(&buffer[..end]).map_err(|_| HttpError::Answer)?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
-    let status = status
-        .and_then(|rest| rest.get(..3)?.parse().ok())
-        .ok_or(HttpError::Answer)?;
+    let status = status.and_then(|rest| rest.get(..3)?.parse().ok()).ok_or(HttpError::Answer)?;
     let length = lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
     let bodiless = status == 101 || status == 204 || status == 304;
-    let length = if bodiless {
-        0
-    } else {
-        length.ok_or(HttpError::Answer)?
-    };
+    let length = if bodiless { 0 } else { length.ok_or(HttpError::Answer)? };
     if length > MAX_ANSWER_BYTES {
         return Err(HttpError::Answer);
     }
@@ -140,11 +133,7 @@ impl Caller {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(CALL_TIMEOUT))?;
         stream.set_write_timeout(Some(CALL_TIMEOUT))?;
-        Ok(Self {
-            stream,
-            host,
-            buffer: Vec::new(),
-        })
+        Ok(Self { stream, host, buffer: Vec::new() })
     }
 
     /// Sends one request and answers the body of its answer, which must be a success.
@@ -165,10 +154,7 @@ impl Caller {
         loop {
             if let Some(answer) = find_answer(&self.buffer)? {
                 if !(200..300).contains(&answer.status) {
-                    return Err(HttpError::Status {
-                        status: answer.status,
-                        path: path.into(),
-                    });
+                    return Err(HttpError::Status { status: answer.status, path: path.into() });
                 }
                 return Ok(self.buffer[answer.body].to_vec());
             }
@@ -190,12 +176,7 @@ impl Caller {
         path: &str,
     ) -> Result<Vec<u8>, HttpError> {
         let token = signer.token(document, "loader");
-        self.call(
-            "GET",
-            path,
-            credential_for(path, signer.tenant(), &token),
-            None,
-        )
+        self.call("GET", path, credential_for(path, signer.tenant(), &token), None)
     }
 }
 
@@ -228,10 +209,7 @@ mod tests {
     #[test]
     fn the_envelope_carries_method_headers_and_body() {
         let host = SocketAddr::from(([127, 0, 0, 1], 7070));
-        let credential = Credential::Storage {
-            tenant: "t",
-            token: "x",
-        };
+        let credential = Credential::Storage { tenant: "t", token: "x" };
         let request = restless(host, "GET", "/p?q=1", credential, Some("{\"a\": 1}"));
         let text = String::from_utf8(request).unwrap();
         assert!(text.starts_with("POST /p?q=1 HTTP/1.1\r\nhost: 127.0.0.1:7070\r\n"));

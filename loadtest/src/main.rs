@@ -152,11 +152,7 @@ fn main() -> ExitCode {
 /// Answers whether every run was without fault.
 fn execute(command: Command) -> Result<bool, CliError> {
     match command {
-        Command::Run {
-            options,
-            service,
-            rate,
-        } => {
+        Command::Run { options, service, rate } => {
             let mut scenario = prepare(&options)?;
             if let Some(rate_per_s) = rate {
                 scenario.load = Load::Open { rate_per_s };
@@ -167,12 +163,7 @@ fn execute(command: Command) -> Result<bool, CliError> {
             show(&report, &options)?;
             Ok(report.faults.is_empty())
         }
-        Command::Ramp {
-            options,
-            service,
-            step_seconds,
-            start,
-        } => {
+        Command::Ramp { options, service, step_seconds, start } => {
             let scenario = prepare(&options)?;
             let step = step(step_seconds)?;
             sys::end_process_after(ramp_limit(&scenario, step));
@@ -182,12 +173,7 @@ fn execute(command: Command) -> Result<bool, CliError> {
             show(&report, &options)?;
             Ok(report.faults.is_empty())
         }
-        Command::Compare {
-            options,
-            peers,
-            repeat,
-            step_seconds,
-        } => {
+        Command::Compare { options, peers, repeat, step_seconds } => {
             let scenario = prepare(&options)?;
             let step = step(step_seconds)?;
             let services = peers
@@ -210,16 +196,10 @@ fn execute(command: Command) -> Result<bool, CliError> {
         }
         Command::Table { reports } => {
             let comparisons = compare::group(&read_reports(&reports)?);
-            comparisons
-                .iter()
-                .for_each(|comparison| print!("{comparison}"));
+            comparisons.iter().for_each(|comparison| print!("{comparison}"));
             Ok(comparisons.iter().all(Comparison::is_clean))
         }
-        Command::Capacity {
-            cpu,
-            stub_cpu,
-            batch,
-        } => {
+        Command::Capacity { cpu, stub_cpu, batch } => {
             sys::end_process_after(GRACE);
             let result = capacity::measure(capacity::FRAMES, batch.clamp(1, 1024), cpu, stub_cpu)?;
             print!("{result}");
@@ -230,10 +210,7 @@ fn execute(command: Command) -> Result<bool, CliError> {
 
 fn read_reports(path: &Path) -> Result<Vec<Report>, CliError> {
     let text = std::fs::read_to_string(path).map_err(|error| CliError::Io("reports", error))?;
-    let reports = text
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>();
+    let reports = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
     reports.map_err(|error| CliError::Io("reports", error.into()))
 }
 
@@ -242,9 +219,7 @@ const GRACE: Duration = Duration::from_secs(60);
 
 fn step(seconds: u32) -> Result<Duration, CliError> {
     let allowed = (1..=100).contains(&seconds);
-    allowed
-        .then(|| Duration::from_secs(u64::from(seconds)))
-        .ok_or(CliError::Repeat)
+    allowed.then(|| Duration::from_secs(u64::from(seconds))).ok_or(CliError::Repeat)
 }
 
 fn ramp_limit(scenario: &Scenario, step: Duration) -> Duration {
@@ -279,29 +254,17 @@ impl ServiceOptions {
 
 fn parse_url(url: &str, allow_remote: bool) -> Result<SocketAddr, CliError> {
     let invalid = || CliError::Url(url.into());
-    let authority = url
-        .strip_prefix("http://")
-        .ok_or_else(invalid)?
-        .trim_end_matches('/');
+    let authority = url.strip_prefix("http://").ok_or_else(invalid)?.trim_end_matches('/');
     let addresses = authority.to_socket_addrs().map_err(|_| invalid())?;
     // Services listen on IPv4 first; "localhost" may name both.
-    let host = addresses
-        .min_by_key(SocketAddr::is_ipv6)
-        .ok_or_else(invalid)?;
-    if host.ip().is_loopback() || allow_remote {
-        Ok(host)
-    } else {
-        Err(CliError::Remote(host))
-    }
+    let host = addresses.min_by_key(SocketAddr::is_ipv6).ok_or_else(invalid)?;
+    if host.ip().is_loopback() || allow_remote { Ok(host) } else { Err(CliError::Remote(host)) }
 }
 
 fn parse_peer(text: &str, options: &Options) -> Result<Service, CliError> {
     let invalid = || CliError::Peer(text.into());
     let mut parts = text.split(',');
-    let (name, url) = parts
-        .next()
-        .and_then(|part| part.split_once('='))
-        .ok_or_else(invalid)?;
+    let (name, url) = parts.next().and_then(|part| part.split_once('=')).ok_or_else(invalid)?;
     let mut service = ServiceOptions {
         url: url.to_owned(),
         tenant: "tinylicious".to_owned(),
@@ -324,9 +287,7 @@ fn parse_peer(text: &str, options: &Options) -> Result<Service, CliError> {
 fn show(report: &Report, options: &Options) -> Result<(), CliError> {
     print!("{report}");
     match &options.json {
-        Some(path) => report
-            .append_to(path)
-            .map_err(|error| CliError::Io("--json", error)),
+        Some(path) => report.append_to(path).map_err(|error| CliError::Io("--json", error)),
         None => Ok(()),
     }
 }
@@ -354,10 +315,7 @@ mod tests {
         let remote = parse_url("http://192.0.2.1:7070", false);
         assert!(matches!(remote, Err(CliError::Remote(_))));
         assert!(parse_url("http://192.0.2.1:7070", true).is_ok());
-        assert!(matches!(
-            parse_url("127.0.0.1:7070", false),
-            Err(CliError::Url(_))
-        ));
+        assert!(matches!(parse_url("127.0.0.1:7070", false), Err(CliError::Url(_))));
     }
 
     #[test]

@@ -38,14 +38,7 @@ impl Stream {
         let socket = TcpStream::from(socket);
         poller.add(socket.as_raw_fd(), token, true)?;
         let (out, partial) = (Vec::new(), Vec::new());
-        Ok(Self {
-            socket,
-            token,
-            watches_writable: true,
-            out,
-            sent: 0,
-            partial,
-        })
+        Ok(Self { socket, token, watches_writable: true, out, sent: 0, partial })
     }
 
     /// The error of a finished connect, if it failed.

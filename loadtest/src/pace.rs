@@ -13,11 +13,7 @@ impl Pacer {
     /// A schedule whose first op is due at `start_ns`. The rate must be positive.
     #[must_use]
     pub fn new(start_ns: u64, rate_per_s: f64) -> Self {
-        Self {
-            start_ns,
-            rate_per_s,
-            issued: 0,
-        }
+        Self { start_ns, rate_per_s, issued: 0 }
     }
 
     /// When the next op is due. Computed from the count, so no rounding adds up.
@@ -45,10 +41,7 @@ mod tests {
     #[test]
     fn ops_are_due_at_the_rate_without_drift() {
         let mut pacer = Pacer::new(1_000, 3.0);
-        let last = (0..=3_000)
-            .map(|_| pacer.take(u64::MAX).unwrap())
-            .last()
-            .unwrap();
+        let last = (0..=3_000).map(|_| pacer.take(u64::MAX).unwrap()).last().unwrap();
         assert_eq!(last, (3_000, 1_000 + 1_000_000_000_000));
     }
 

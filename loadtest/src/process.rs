@@ -41,9 +41,7 @@ fn wait_time(pid: u32) -> Duration {
 }
 
 fn resident_bytes(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -55,9 +53,7 @@ fn cpu_time(stat: &str) -> Option<Duration> {
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     let ticks = sys::clock_ticks_per_second();
-    Some(Duration::from_secs_f64(
-        (user + system) as f64 / ticks as f64,
-    ))
+    Some(Duration::from_secs_f64((user + system) as f64 / ticks as f64))
 }
 
 /// The process that listens on a loopback port, if it is ours to see.
@@ -74,14 +70,10 @@ pub fn listener(host: SocketAddr) -> Option<u32> {
             return false;
         };
         let links = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-        links
-            .filter_map(|link| Some(link.to_str()?.to_owned()))
-            .any(|link| inodes.contains(&link))
+        links.filter_map(|link| Some(link.to_str()?.to_owned())).any(|link| inodes.contains(&link))
     };
     let processes = fs::read_dir("/proc").ok()?;
-    processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .find(holds)
+    processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(holds)
 }
 
 fn listening_inodes(table: &str, port: u16) -> Vec<String> {

@@ -26,11 +26,7 @@ struct Search {
 
 impl Search {
     fn new(start: f64) -> Self {
-        Self {
-            passed: None,
-            failed: None,
-            start,
-        }
+        Self { passed: None, failed: None, start }
     }
 
     /// The rate to try next, or `None` when the answer is close enough.
@@ -86,11 +82,7 @@ pub fn ramp(
             break;
         }
     }
-    let report = if run.has_faults() {
-        last
-    } else {
-        best.or(last)
-    };
+    let report = if run.has_faults() { last } else { best.or(last) };
     let report = report.ok_or(RunError::NotARate)?;
     run.finish(report)
 }

@@ -122,9 +122,8 @@ impl Report {
         // missing to whole processors can have gone to others.
         let lost =
             |cpu: f64, waiting: f64| waiting.min((cpu / 100.0).ceil().max(1.0) * 100.0 - cpu);
-        let service = self
-            .service_use
-            .map_or(0.0, |used| lost(used.cpu_percent, used.waiting_percent));
+        let service =
+            self.service_use.map_or(0.0, |used| lost(used.cpu_percent, used.waiting_percent));
         let generator = lost(self.generator_cpu_percent, self.generator_waiting_percent);
         service.max(generator) > DISTURBED_PERCENT
     }
@@ -145,9 +144,7 @@ impl Report {
             Kind::Connect => (self.rate_per_s, "connects/s"),
             Kind::ColdLoad => (self.rate_per_s, "loads/s"),
             Kind::Idle => {
-                let growth = self
-                    .service_use
-                    .map_or(0.0, |used| used.resident_per_client_bytes);
+                let growth = self.service_use.map_or(0.0, |used| used.resident_per_client_bytes);
                 (growth / 1024.0, "KiB/client")
             }
         }
@@ -169,10 +166,7 @@ impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scenario, service) = (&self.scenario, &self.service);
         let (documents, clients) = (self.documents, self.clients);
-        write!(
-            out,
-            "{scenario} on {service}: {documents} document(s), {clients} client(s), "
-        )?;
+        write!(out, "{scenario} on {service}: {documents} document(s), {clients} client(s), ")?;
         writeln!(out, "{:.1} s", self.seconds)?;
         let (value, unit) = self.headline();
         write!(out, "  {value:.1} {unit}")?;
@@ -197,10 +191,7 @@ impl fmt::Display for Report {
         }
         if let Some(used) = self.service_use {
             let mib = |bytes: u64| bytes as f64 / 1048576.0;
-            let (before, after) = (
-                mib(used.resident_before_bytes),
-                mib(used.resident_after_bytes),
-            );
+            let (before, after) = (mib(used.resident_before_bytes), mib(used.resident_after_bytes));
             write!(out, "  service {:.1} % CPU, ", used.cpu_percent)?;
             write!(out, "{:.1} % waiting, ", used.waiting_percent)?;
             write!(out, "resident {before:.1} MiB ")?;
@@ -210,16 +201,10 @@ impl fmt::Display for Report {
         let (cpu, waiting) = (self.generator_cpu_percent, self.generator_waiting_percent);
         writeln!(out, "  generator {cpu:.1} % CPU, {waiting:.1} % waiting")?;
         if self.is_disturbed() {
-            writeln!(
-                out,
-                "  other work took the processors: latencies and rates say little"
-            )?;
+            writeln!(out, "  other work took the processors: latencies and rates say little")?;
         }
         if self.generator_is_bottleneck {
-            writeln!(
-                out,
-                "  the generator is the bottleneck: the service may be faster"
-            )?;
+            writeln!(out, "  the generator is the bottleneck: the service may be faster")?;
         }
         if self.fell_behind {
             writeln!(out, "  stopped early: the service fell behind")?;

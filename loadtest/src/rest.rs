@@ -64,18 +64,10 @@ fn initial_tree() -> Value {
     };
     let channels = (0..CHANNELS).map(|n| {
         let attributes = blob(".attributes", &format!("attributes {n}"));
-        tree(
-            &format!("c{n}"),
-            vec![attributes, blob("header", &format!("header {n}"))],
-        )
+        tree(&format!("c{n}"), vec![attributes, blob("header", &format!("header {n}"))])
     });
-    let store = tree(
-        "A",
-        vec![
-            blob(".component", "component"),
-            tree(".channels", channels.collect()),
-        ],
-    );
+    let store =
+        tree("A", vec![blob(".component", "component"), tree(".channels", channels.collect())]);
     json!({"type": "tree", "entries": [
         tree(".channels", vec![store]),
         blob(".metadata", "metadata"),
@@ -129,29 +121,15 @@ pub fn probe_load(
     let mut steps: Vec<LoadStep> = Vec::new();
     let mut get = |steps: &mut Vec<LoadStep>, path: String| -> Result<Vec<u8>, HttpError> {
         let body = caller.get_as(signer, document, &path)?;
-        steps.push(LoadStep {
-            path,
-            body: body.clone(),
-        });
+        steps.push(LoadStep { path, body: body.clone() });
         Ok(body)
     };
-    let answer = get(
-        &mut steps,
-        format!("/repos/{tenant}/commits?count=1&sha={document}"),
-    )?;
+    let answer = get(&mut steps, format!("/repos/{tenant}/commits?count=1&sha={document}"))?;
     let commits: Vec<Version> =
         serde_json::from_slice(&answer).map_err(|_| RestError::Form("commits"))?;
-    let tree = &commits
-        .first()
-        .ok_or(RestError::Form("commits"))?
-        .commit
-        .tree
-        .sha;
+    let tree = &commits.first().ok_or(RestError::Form("commits"))?.commit.tree.sha;
 
-    let answer = get(
-        &mut steps,
-        format!("/repos/{tenant}/git/trees/{tree}?recursive=1"),
-    )?;
+    let answer = get(&mut steps, format!("/repos/{tenant}/git/trees/{tree}?recursive=1"))?;
     let listing: TreeListing =
         serde_json::from_slice(&answer).map_err(|_| RestError::Form("trees"))?;
     let mut blobs: Vec<&str> = Vec::new();

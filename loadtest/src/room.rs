@@ -88,9 +88,7 @@ impl Room {
     pub fn new(scenario: &Scenario, signer: Signer, document_ids: Vec<String>) -> Self {
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         let alphanumeric = |_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             const LETTERS: &[u8; 64] =
                 b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
             LETTERS[(state >> 58) as usize]
@@ -104,9 +102,7 @@ impl Room {
             documents: document_ids.iter().map(|_| Document::default()).collect(),
             document_ids,
             clients_per_document: scenario.clients_per_document,
-            signals: (0..scenario.clients())
-                .map(|_| SentSignals::default())
-                .collect(),
+            signals: (0..scenario.clients()).map(|_| SentSignals::default()).collect(),
             window_ns: u64::MAX..u64::MAX,
             pad: (0..PAD_BYTES + payload_bytes).map(alphanumeric).collect(),
             payload_bytes,
@@ -223,10 +219,7 @@ impl Room {
             self.figures.signals_lost += u64::from(oldest.receivers_left);
         }
         let receivers_left = self.clients_per_document;
-        sent.waiting.push_back(SentSignal {
-            sent_ns,
-            receivers_left,
-        });
+        sent.waiting.push_back(SentSignal { sent_ns, receivers_left });
         sent.first + sent.waiting.len() as u64
     }
 
@@ -243,15 +236,9 @@ impl Room {
         now_ns: u64,
     ) -> Result<bool, Violation> {
         let content = scan::text_field(signal, b"content").and_then(|content| {
-            let (sender, number) = std::str::from_utf8(content)
-                .ok()?
-                .split_once("; ")?
-                .0
-                .split_once('.')?;
-            Some((
-                sender.parse::<ClientIndex>().ok()?,
-                number.parse::<u64>().ok()?,
-            ))
+            let (sender, number) =
+                std::str::from_utf8(content).ok()?.split_once("; ")?.0.split_once('.')?;
+            Some((sender.parse::<ClientIndex>().ok()?, number.parse::<u64>().ok()?))
         });
         // Anything else is one of the service's own: somebody joined or left.
         let Some((sender, found)) = content else {
@@ -266,27 +253,17 @@ impl Room {
             return Err(Violation::SignalOrder { last: *last, found });
         }
         *last = found;
-        let place = found
-            .checked_sub(sent.first + 1)
-            .map(|place| place as usize);
+        let place = found.checked_sub(sent.first + 1).map(|place| place as usize);
         if let Some(waiting) = place.and_then(|place| sent.waiting.get_mut(place)) {
             waiting.receivers_left = waiting.receivers_left.saturating_sub(1);
             if self.window_ns.contains(&waiting.sent_ns) {
                 let figures = &mut self.figures;
                 let own = sender == client;
-                let histogram = if own {
-                    &mut figures.echo
-                } else {
-                    &mut figures.fanout
-                };
+                let histogram = if own { &mut figures.echo } else { &mut figures.fanout };
                 record(histogram, waiting.sent_ns, now_ns);
             }
         }
-        while sent
-            .waiting
-            .front()
-            .is_some_and(|oldest| oldest.receivers_left == 0)
-        {
+        while sent.waiting.front().is_some_and(|oldest| oldest.receivers_left == 0) {
             sent.waiting.pop_front();
             sent.first += 1;
         }

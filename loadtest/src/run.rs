@@ -56,11 +56,7 @@ struct Reading {
 
 impl Meter {
     fn start(service: &Service) -> Self {
-        Self {
-            start: Instant::now(),
-            generator: own_sample(),
-            service: service.sample(),
-        }
+        Self { start: Instant::now(), generator: own_sample(), service: service.sample() }
     }
 
     fn read(&self, service: &Service, before: Option<Sample>, clients: u64) -> Reading {
@@ -94,10 +90,7 @@ impl Meter {
 /// This process, with its processor time to the nanosecond.
 fn own_sample() -> Sample {
     let sample = process::sample(std::process::id()).unwrap_or_default();
-    Sample {
-        cpu_time: sys::own_cpu_time(),
-        ..sample
-    }
+    Sample { cpu_time: sys::own_cpu_time(), ..sample }
 }
 
 fn report(scenario: &Scenario, service: &Service, reading: &Reading) -> Report {
@@ -162,12 +155,7 @@ impl<'a> Run<'a> {
             Kind::Connect => session.start_clients()?,
             Kind::Ops | Kind::Signals | Kind::Idle | Kind::ColdLoad => session.connect_all()?,
         }
-        Ok(Self {
-            scenario,
-            service,
-            session,
-            before,
-        })
+        Ok(Self { scenario, service, session, before })
     }
 
     /// Loads for warm-up and `seconds`, at `rate_per_s` or as the scenario says, and waits until
@@ -183,26 +171,20 @@ impl<'a> Run<'a> {
     ) -> Result<Report, RunError> {
         let session = &mut self.session;
         let warmup = Duration::from_secs(u64::from(self.scenario.warmup_s)).min(seconds);
-        let behind = rate_per_s
-            .filter(|_| stops_when_behind)
-            .map(|rate| rate as u64 + 500);
+        let behind = rate_per_s.filter(|_| stops_when_behind).map(|rate| rate as u64 + 500);
         let is_behind =
             |session: &Session<'_>| behind.is_some_and(|most| session.outstanding() > most);
         session.start_load(rate_per_s);
         let mut in_time = session.work(warmup, is_behind)?;
         let start_ns = session.now_ns();
-        session
-            .room
-            .measure(start_ns..start_ns + seconds.as_nanos() as u64);
+        session.room.measure(start_ns..start_ns + seconds.as_nanos() as u64);
         let meter = Meter::start(self.service);
         in_time = in_time && session.work(seconds, is_behind)?;
         let reading = meter.read(self.service, self.before, self.scenario.clients());
         session.drain()?;
 
         let figures = &session.room.figures;
-        let (kind, per_s) = (self.scenario.kind, |count: u64| {
-            count as f64 / reading.seconds
-        });
+        let (kind, per_s) = (self.scenario.kind, |count: u64| count as f64 / reading.seconds);
         let mut report = report(self.scenario, self.service, &reading);
         report.wanted_per_s = rate_per_s;
         report.fell_behind = !in_time;

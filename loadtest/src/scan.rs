@@ -107,13 +107,7 @@ impl<'a> OpScanner<'a> {
     /// A scanner over a frame that was classified as [`Packet::Ops`].
     #[must_use]
     pub fn new(frame: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor {
-                bytes: frame,
-                at: 2,
-            },
-            state: ScannerState::Before,
-        }
+        Self { cursor: Cursor { bytes: frame, at: 2 }, state: ScannerState::Before }
     }
 
     fn step(&mut self) -> Result<Option<Op<'a>>, ScanError> {
@@ -161,10 +155,7 @@ pub fn text_field<'a>(object: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// The raw value of one field at the top of a JSON object.
 #[must_use]
 pub fn field<'a>(object: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let mut cursor = Cursor {
-        bytes: object,
-        at: 0,
-    };
+    let mut cursor = Cursor { bytes: object, at: 0 };
     cursor.expect(b'{').ok()?;
     loop {
         let key = cursor.string().ok()?;
@@ -362,23 +353,11 @@ mod tests {
     fn ops_are_read_whatever_their_order_and_contents() {
         let ops: Vec<_> = OpScanner::new(OPS).collect::<Result<_, _>>().unwrap();
         assert_eq!(ops.len(), 2);
-        assert_eq!(
-            (ops[0].sequence_number, ops[0].client_sequence_number),
-            (3, 1)
-        );
-        assert_eq!(
-            (ops[0].client_id, ops[0].kind),
-            (Some(&b"c1"[..]), &b"op"[..])
-        );
-        assert_eq!(
-            ops[0].contents,
-            br#""{\"sequenceNumber\":99,\"x\":\"]}\"}""#
-        );
+        assert_eq!((ops[0].sequence_number, ops[0].client_sequence_number), (3, 1));
+        assert_eq!((ops[0].client_id, ops[0].kind), (Some(&b"c1"[..]), &b"op"[..]));
+        assert_eq!(ops[0].contents, br#""{\"sequenceNumber\":99,\"x\":\"]}\"}""#);
         assert_eq!((ops[1].sequence_number, ops[1].client_id), (4, None));
-        assert_eq!(
-            (ops[1].client_sequence_number, ops[1].timestamp_ms),
-            (-1, 1)
-        );
+        assert_eq!((ops[1].client_sequence_number, ops[1].timestamp_ms), (-1, 1));
         assert_eq!(joined_client_id(ops[1].data), Some(&b"c2"[..]));
     }
 
@@ -399,10 +378,7 @@ mod tests {
         assert_eq!(sorted("41"), Ok(Packet::NamespaceLeft));
         assert_eq!(sorted("430[]"), Ok(Packet::Other));
         assert_eq!(sorted(r#"42["pong",1]"#), Ok(Packet::Other));
-        assert_eq!(
-            sorted(r#"42["nack","",[{}]]"#),
-            Ok(Packet::Nack(br#""",[{}]]"#))
-        );
+        assert_eq!(sorted(r#"42["nack","",[{}]]"#), Ok(Packet::Nack(br#""",[{}]]"#)));
         assert_eq!(sorted("x"), Err(ScanError::UnknownPacket));
     }
 

@@ -110,16 +110,9 @@ pub enum ScenarioError {
     #[error("cannot read {path}: {source}")]
     Read { path: Box<str>, source: io::Error },
     #[error("{path}: {source}")]
-    Parse {
-        path: Box<str>,
-        source: Box<toml::de::Error>,
-    },
+    Parse { path: Box<str>, source: Box<toml::de::Error> },
     #[error("{field} must be from {least} to {most}")]
-    Range {
-        field: &'static str,
-        least: u32,
-        most: u32,
-    },
+    Range { field: &'static str, least: u32, most: u32 },
     #[error("{0} clients are more than one generator holds ({max})", max = MAX_CLIENTS)]
     TooManyClients(u64),
 }
@@ -134,14 +127,10 @@ impl Scenario {
     /// The file cannot be read, is no scenario, or asks for something out of bounds.
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
         let name = || path.display().to_string().into_boxed_str();
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
-            path: name(),
-            source,
-        })?;
-        let scenario: Self = toml::from_str(&text).map_err(|source| ScenarioError::Parse {
-            path: name(),
-            source: Box::new(source),
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Read { path: name(), source })?;
+        let scenario: Self = toml::from_str(&text)
+            .map_err(|source| ScenarioError::Parse { path: name(), source: Box::new(source) })?;
         scenario.check()?;
         Ok(scenario)
     }
@@ -157,11 +146,7 @@ impl Scenario {
             Kind::Idle | Kind::Connect | Kind::ColdLoad => 0,
         };
         within("documents", self.documents, 1..=10_000)?;
-        within(
-            "clients_per_document",
-            self.clients_per_document,
-            1..=10_000,
-        )?;
+        within("clients_per_document", self.clients_per_document, 1..=10_000)?;
         within("payload_bytes", self.payload_bytes, least_payload..=700_000)?;
         within("warmup_s", self.warmup_s, 0..=60)?;
         within("seconds", self.seconds, 1..=900)?;
@@ -201,22 +186,14 @@ fn within(
     bounds: RangeInclusive<u32>,
 ) -> Result<(), ScenarioError> {
     let (least, most) = (*bounds.start(), *bounds.end());
-    if bounds.contains(&value) {
-        Ok(())
-    } else {
-        Err(ScenarioError::Range { field, least, most })
-    }
+    if bounds.contains(&value) { Ok(()) } else { Err(ScenarioError::Range { field, least, most }) }
 }
 
 fn rate(field: &'static str, value: f64) -> Result<(), ScenarioError> {
     if (1.0..=10e6).contains(&value) {
         Ok(())
     } else {
-        Err(ScenarioError::Range {
-            field,
-            least: 1,
-            most: 10_000_000,
-        })
+        Err(ScenarioError::Range { field, least: 1, most: 10_000_000 })
     }
 }
 
@@ -231,10 +208,7 @@ mod tests {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let scenario = Scenario::read(&path).unwrap();
-            assert_eq!(
-                path.file_stem().unwrap().to_str(),
-                Some(scenario.name.as_str())
-            );
+            assert_eq!(path.file_stem().unwrap().to_str(), Some(scenario.name.as_str()));
             count += 1;
         }
         assert!(count >= 7);
@@ -249,10 +223,7 @@ mod tests {
         assert!(parse(&format!("{base}sekonds = 3")).is_err());
         scenario.payload_bytes = 5;
         assert!(scenario.check().is_err());
-        let open = parse(&format!(
-            "{base}load = {{ loop = \"open\", rate_per_s = 5.0 }}"
-        ))
-        .unwrap();
+        let open = parse(&format!("{base}load = {{ loop = \"open\", rate_per_s = 5.0 }}")).unwrap();
         assert_eq!(open.load, Load::Open { rate_per_s: 5.0 });
     }
 }

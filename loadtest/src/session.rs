@@ -113,15 +113,8 @@ impl<'a> Session<'a> {
         if settled || !self.faults.is_empty() {
             return Ok(());
         }
-        let joined = self
-            .clients
-            .iter()
-            .filter(|client| client.phase == Phase::Joined)
-            .count();
-        Err(SessionError::Setup {
-            joined,
-            clients: self.scenario.clients(),
-        })
+        let joined = self.clients.iter().filter(|client| client.phase == Phase::Joined).count();
+        Err(SessionError::Setup { joined, clients: self.scenario.clients() })
     }
 
     /// Starts handshakes as far as the scenario's window allows.
@@ -131,26 +124,16 @@ impl<'a> Session<'a> {
     pub fn start_clients(&mut self) -> io::Result<()> {
         let total = self.scenario.clients() as usize;
         let busy = |client: &&Client| {
-            matches!(
-                client.phase,
-                Phase::Connecting | Phase::Upgrading | Phase::Opening
-            )
+            matches!(client.phase, Phase::Connecting | Phase::Upgrading | Phase::Opening)
         };
         // Only the youngest can be busy in numbers; looking at those is enough to hold the window.
         let window = self.scenario.connect_window as usize;
-        let mut starting = self
-            .clients
-            .iter()
-            .rev()
-            .take(2 * window)
-            .filter(busy)
-            .count();
+        let mut starting = self.clients.iter().rev().take(2 * window).filter(busy).count();
         while self.clients.len() < total && starting < window {
             let index = self.clients.len();
             let stream = Stream::connect(self.host, &self.poller, index as u64)?;
             let document = index / self.scenario.clients_per_document as usize;
-            self.clients
-                .push(Client::new(index as u32, document, stream, self.now_ns()));
+            self.clients.push(Client::new(index as u32, document, stream, self.now_ns()));
             starting += 1;
         }
         Ok(())
@@ -244,8 +227,7 @@ impl<'a> Session<'a> {
             let head = self.room.document(client.document).head();
             let found = client.receiver.last();
             if found != head && self.faults.len() < FAULTS_KEPT {
-                self.faults
-                    .push(Violation::Behind { head, found }.to_string());
+                self.faults.push(Violation::Behind { head, found }.to_string());
             }
         }
     }
@@ -253,12 +235,7 @@ impl<'a> Session<'a> {
     /// Ops that came back to nobody yet, or signals' deliveries.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
-        let ops: u64 = self
-            .room
-            .documents()
-            .iter()
-            .map(|document| document.outstanding())
-            .sum();
+        let ops: u64 = self.room.documents().iter().map(|document| document.outstanding()).sum();
         ops + self.room.signals_outstanding()
     }
 
@@ -291,20 +268,11 @@ impl<'a> Session<'a> {
     }
 
     fn trim_documents(&mut self) {
-        if !self
-            .room
-            .documents()
-            .iter()
-            .any(crate::check::Document::wants_trim)
-        {
+        if !self.room.documents().iter().any(crate::check::Document::wants_trim) {
             return;
         }
         let mut lowest = vec![u64::MAX; self.room.documents().len()];
-        for client in self
-            .clients
-            .iter()
-            .filter(|client| client.phase == Phase::Joined)
-        {
+        for client in self.clients.iter().filter(|client| client.phase == Phase::Joined) {
             let place = &mut lowest[client.document];
             *place = client.receiver.last().min(*place);
         }

@@ -20,10 +20,7 @@ impl Signer {
     #[must_use]
     pub fn new(tenant: &str, secret: &str) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-        Self {
-            tenant: tenant.to_owned(),
-            key,
-        }
+        Self { tenant: tenant.to_owned(), key }
     }
 
     /// The tenant whose tokens these are.
@@ -35,9 +32,7 @@ impl Signer {
     /// A token for one user of one document; an empty document id is what a create call carries.
     #[must_use]
     pub fn token(&self, document: &str, user: &str) -> String {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let claims = json!({
             "documentId": document,
             "scopes": ["doc:read", "doc:write", "summary:write"],

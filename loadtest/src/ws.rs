@@ -86,11 +86,7 @@ pub fn decode(buffer: &[u8], start: usize) -> Result<Option<Frame>, FrameError> 
     }
     let from = start + header;
     let payload = from..from + payload_length;
-    Ok(Some(Frame {
-        opcode,
-        fin: first & 0x80 != 0,
-        payload,
-    }))
+    Ok(Some(Frame { opcode, fin: first & 0x80 != 0, payload }))
 }
 
 /// Masks and frames what a client sends.
@@ -167,15 +163,9 @@ fn opcode_bits(opcode: Opcode) -> u8 {
 fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     let mut words = payload.chunks_exact_mut(4);
     for word in &mut words {
-        word.iter_mut()
-            .zip(mask)
-            .for_each(|(byte, key)| *byte ^= key);
+        word.iter_mut().zip(mask).for_each(|(byte, key)| *byte ^= key);
     }
-    words
-        .into_remainder()
-        .iter_mut()
-        .zip(mask)
-        .for_each(|(byte, key)| *byte ^= key);
+    words.into_remainder().iter_mut().zip(mask).for_each(|(byte, key)| *byte ^= key);
 }
 
 #[cfg(test)]
@@ -206,10 +196,7 @@ mod tests {
             _ => 2,
         };
         let mask = &frame[header..header + 4];
-        let payload = frame[header + 4..]
-            .iter()
-            .zip(mask.iter().cycle())
-            .map(|(b, m)| b ^ m);
+        let payload = frame[header + 4..].iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m);
         (frame[0], payload.collect())
     }
 
@@ -230,11 +217,7 @@ mod tests {
             let frame = server_frame(0x81, &vec![b'x'; length]);
             for cut in [0, 1, 2, 3, 9, frame.len() - 1] {
                 if cut < frame.len() {
-                    assert_eq!(
-                        decode(&frame[..cut], 0),
-                        Ok(None),
-                        "length {length} cut {cut}"
-                    );
+                    assert_eq!(decode(&frame[..cut], 0), Ok(None), "length {length} cut {cut}");
                 }
             }
             let found = decode(&frame, 0).unwrap().unwrap();

@@ -1,10 +1,7 @@
 //! Whole runs against a small Fluid service in this process, honest or with one planted fault.
 //! Every fault must be reported; the honest service must pass.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a failed step of the stub is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "a failed step of the stub is a failed test")]
 
 use levee_loadtest::report::Report;
 use levee_loadtest::run::{self, Service};
@@ -54,13 +51,7 @@ impl State {
     fn join(&mut self, client: &str) {
         self.sequence += 1;
         let data = format!(r#"{{\"clientId\":\"{client}\"}}"#);
-        let event = self.op(
-            "null",
-            -1,
-            -1,
-            "null",
-            &format!(r#""type":"join","data":"{data}""#),
-        );
+        let event = self.op("null", -1, -1, "null", &format!(r#""type":"join","data":"{data}""#));
         self.broadcast(&event);
     }
 
@@ -134,10 +125,7 @@ fn read_frame(socket: &mut TcpStream) -> Option<(u8, String)> {
     socket.read_exact(&mut mask).ok()?;
     let mut payload = vec![0; length];
     socket.read_exact(&mut payload).ok()?;
-    payload
-        .iter_mut()
-        .zip(mask.iter().cycle())
-        .for_each(|(byte, key)| *byte ^= key);
+    payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
     Some((head[0] & 0x0f, String::from_utf8(payload).ok()?))
 }
 
@@ -193,13 +181,7 @@ fn serve(mut socket: TcpStream, state: &Mutex<State>) -> Option<()> {
 fn start(fault: Fault) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let host = listener.local_addr().unwrap();
-    let state = State {
-        fault,
-        sequence: 0,
-        ops: 0,
-        sockets: Vec::new(),
-        held: None,
-    };
+    let state = State { fault, sequence: 0, ops: 0, sockets: Vec::new(), held: None };
     let state = Arc::new(Mutex::new(state));
     thread::spawn(move || {
         for socket in listener.incoming() {
@@ -224,20 +206,8 @@ fn run_against(fault: Fault) -> Report {
     let scenario: Scenario = toml::from_str(scenario).unwrap();
     scenario.check().unwrap();
     let (tenant, key) = ("t".to_owned(), "k".to_owned());
-    let target = Target {
-        host: start(fault),
-        tenant,
-        key,
-    };
-    run::run(
-        &scenario,
-        &Service {
-            name: "stub".to_owned(),
-            target,
-            pid: None,
-        },
-    )
-    .unwrap()
+    let target = Target { host: start(fault), tenant, key };
+    run::run(&scenario, &Service { name: "stub".to_owned(), target, pid: None }).unwrap()
 }
 
 #[test]

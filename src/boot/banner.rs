@@ -32,20 +32,13 @@ fn text(
         let _ = writeln!(out, "listening on http://{address}");
     }
     let cpu_list: Vec<_> = cpus.iter().map(usize::to_string).collect();
-    let _ = writeln!(
-        out,
-        "cores      {} on CPUs {}, {driver}",
-        cpus.len(),
-        cpu_list.join(",")
-    );
+    let _ = writeln!(out, "cores      {} on CPUs {}, {driver}", cpus.len(), cpu_list.join(","));
     match config.durability {
         Durability::Memory => out.push_str("data       in memory only: gone when this ends\n"),
         durability => {
             let (dir, durability) = (config.data.display(), durability.as_str());
-            let _ = writeln!(
-                out,
-                "data       {dir}, durability {durability}, {partitions} partitions"
-            );
+            let _ =
+                writeln!(out, "data       {dir}, durability {durability}, {partitions} partitions");
         }
     }
     let unverified: Vec<_> = config
@@ -100,11 +93,7 @@ mod tests {
 
     #[test]
     fn the_banner_says_what_people_and_scripts_look_for() {
-        let (config, _) = Config::load(&Inputs {
-            dev: true,
-            ..Inputs::default()
-        })
-        .unwrap();
+        let (config, _) = Config::load(&Inputs { dev: true, ..Inputs::default() }).unwrap();
         let text = text(&config, &config.listen, &[0, 1], 8, DriverKind::Epoll);
         for part in [
             "listening on http://127.0.0.1:4000\n",

@@ -65,16 +65,9 @@ impl CoreThread {
         let (store, opened) = self.open_store(driver).await?;
         let store = Rc::new(store);
         let cpus = [self.cpu];
-        pin_to_cpus(&cpus).map_err(|source| BootError::Pin {
-            cpus: cpus.into(),
-            source,
-        })?;
+        pin_to_cpus(&cpus).map_err(|source| BootError::Pin { cpus: cpus.into(), source })?;
         let watch = |socket| Listener::new(socket);
-        let listeners = self
-            .sockets
-            .into_iter()
-            .map(watch)
-            .collect::<Result<Vec<_>, _>>();
+        let listeners = self.sockets.into_iter().map(watch).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.map_err(|source| BootError::Watch { core, source })?;
         let shard = Rc::new(RefCell::new(Shard::new(ShardConfig {
             id: self.id,
@@ -112,11 +105,7 @@ impl CoreThread {
                 outboxes: self.outboxes,
             })
         });
-        let _ = self.report.send(Ok(Ready {
-            core: self.id,
-            driver,
-            store: opened,
-        }));
+        let _ = self.report.send(Ok(Ready { core: self.id, driver, store: opened }));
         core.run(listeners).await;
         drop(core);
         close(store).await;
@@ -177,12 +166,7 @@ pub(super) fn log_report(ready: &Ready) {
     for partition in &ready.store.partitions {
         let (number, frames) = (partition.partition.0, partition.replayed_frames);
         if frames > 0 {
-            tracing::info!(
-                core,
-                partition = number,
-                frames,
-                "recovered after an unclean end"
-            );
+            tracing::info!(core, partition = number, frames, "recovered after an unclean end");
         }
         if let Some(damage) = &partition.damage {
             tracing::error!(core, %damage, "damage was accepted");

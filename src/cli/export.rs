@@ -41,11 +41,7 @@ pub(super) fn run(doc: &DocKey, data: &Path, out: &Path) -> Result<Exported, Git
     if !data.join("manifest.toml").is_file() {
         return Err(GitExportError::NoData(data.to_owned()));
     }
-    let config = StoreConfig {
-        dir: data.to_owned(),
-        ring: false,
-        ..StoreConfig::default()
-    };
+    let config = StoreConfig { dir: data.to_owned(), ring: false, ..StoreConfig::default() };
     let dir = match DataDir::open(&config) {
         Ok(dir) => Arc::new(dir),
         Err(error @ OpenError::Locked(_)) => return Err(GitExportError::Running(error)),
@@ -56,9 +52,7 @@ pub(super) fn run(doc: &DocKey, data: &Path, out: &Path) -> Result<Exported, Git
     looped.block_on(async {
         let (store, _) = Store::open(&dir, &config, [partition]).await?;
         let (key, path) = (doc.clone(), out.to_owned());
-        let exported = store
-            .run(doc, move |objects| export_from(objects, &key, &path))
-            .await?;
+        let exported = store.run(doc, move |objects| export_from(objects, &key, &path)).await?;
         store.close().await?;
         exported
     })
@@ -71,11 +65,7 @@ fn export_from(
 ) -> Result<Exported, GitExportError> {
     let head = objects.head().map_err(|_| StoreFault::Damaged)?;
     let head = head.ok_or_else(|| GitExportError::NoVersion(doc.clone()))?;
-    let walk = Walk {
-        objects,
-        next: vec![head],
-        seen: HashSet::from([head]),
-    };
+    let walk = Walk { objects, next: vec![head], seen: HashSet::from([head]) };
     Ok(export(walk, head, out)?)
 }
 
@@ -99,10 +89,7 @@ impl Walk<'_> {
             Kind::Commit => {
                 let commit = Commit::parse(&object)?;
                 self.need(commit.tree);
-                commit
-                    .parents
-                    .into_iter()
-                    .for_each(|parent| self.need(parent));
+                commit.parents.into_iter().for_each(|parent| self.need(parent));
             }
         }
         Ok(object)

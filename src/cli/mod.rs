@@ -86,11 +86,7 @@ fn git(args: &ArgMatches) -> u8 {
     let path = |name: &str| PathBuf::from(text(name));
     let doc = DocKey::new(text("tenant"), text("document"));
     match export::run(&doc, &path("data"), &path("out")) {
-        Ok(exported) => print(&format!(
-            "{} objects in {}\n",
-            exported.objects,
-            text("out")
-        )),
+        Ok(exported) => print(&format!("{} objects in {}\n", exported.objects, text("out"))),
         Err(error) => {
             eprintln!("levee: {error}");
             EXIT_FAILED
@@ -115,12 +111,11 @@ fn command() -> Command {
         .about("Check, show or document the configuration")
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .subcommand(configured(Command::new("check").about("Say what is wrong, or nothing")))
         .subcommand(configured(
-            Command::new("check").about("Say what is wrong, or nothing"),
+            Command::new("show")
+                .about("Print the options in force and where each comes from; secrets are hidden"),
         ))
-        .subcommand(configured(Command::new("show").about(
-            "Print the options in force and where each comes from; secrets are hidden",
-        )))
         .subcommand(Command::new("doc").about("Print docs/configuration.md"));
     let git = Command::new("git")
         .about("Documents as git repositories")
@@ -133,12 +128,7 @@ fn command() -> Command {
                 )
                 .arg(Arg::new("tenant").required(true))
                 .arg(Arg::new("document").required(true))
-                .arg(
-                    Arg::new("data")
-                        .long("data")
-                        .default_value("./data")
-                        .value_name("DIR"),
-                )
+                .arg(Arg::new("data").long("data").default_value("./data").value_name("DIR"))
                 .arg(Arg::new("out").long("out").required(true).value_name("DIR")),
         );
     Command::new("levee")
@@ -165,13 +155,9 @@ fn configured(command: Command) -> Command {
         .action(ArgAction::SetTrue)
         .help("For this machine only: loopback, ports 4000, 7070 and 7071, well-known tenants");
     let command = command.arg(file).arg(dev).after_help(EXAMPLES);
-    options::GROUPS
-        .iter()
-        .fold(command, |command, (title, specs)| {
-            command
-                .next_help_heading(*title)
-                .args(specs.iter().map(flag))
-        })
+    options::GROUPS.iter().fold(command, |command, (title, specs)| {
+        command.next_help_heading(*title).args(specs.iter().map(flag))
+    })
 }
 
 fn flag(spec: &'static Spec) -> Arg {
@@ -186,10 +172,7 @@ fn flag(spec: &'static Spec) -> Arg {
     ));
     match spec.kind {
         // `--accept-damage` and `--accept-damage=false` both read well.
-        Kind::Switch => arg
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
+        Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         Kind::Addresses => arg.action(ArgAction::Append).value_name("ADDRESS:PORT"),
         Kind::CpuList => arg.value_name("CPUS"),
         Kind::Count { .. } => arg.value_name("COUNT"),
@@ -206,10 +189,7 @@ fn inputs(args: &ArgMatches) -> Inputs {
     let mut flags = BTreeMap::new();
     for spec in options::all() {
         if let Some(values) = args.get_many::<String>(spec.name) {
-            flags.insert(
-                spec.name,
-                values.map(String::as_str).collect::<Vec<_>>().join(","),
-            );
+            flags.insert(spec.name, values.map(String::as_str).collect::<Vec<_>>().join(","));
         }
     }
     let text = |pair: (std::ffi::OsString, std::ffi::OsString)| {
@@ -234,23 +214,13 @@ mod tests {
 
     #[test]
     fn flags_become_option_texts() {
-        let line = [
-            "levee",
-            "serve",
-            "--dev",
-            "--listen",
-            "127.0.0.1:1",
-            "--listen=127.0.0.1:2",
-        ];
+        let line = ["levee", "serve", "--dev", "--listen", "127.0.0.1:1", "--listen=127.0.0.1:2"];
         let more = ["--accept-damage", "--frame-bytes-max", "1MiB"];
         let matches = command().get_matches_from(line.iter().chain(&more));
         let (_, args) = matches.subcommand().unwrap();
         let inputs = inputs(args);
         assert!(inputs.dev);
-        assert_eq!(
-            inputs.flags.get("listen").unwrap(),
-            "127.0.0.1:1,127.0.0.1:2"
-        );
+        assert_eq!(inputs.flags.get("listen").unwrap(), "127.0.0.1:1,127.0.0.1:2");
         assert_eq!(inputs.flags.get("accept_damage").unwrap(), "true");
         assert_eq!(inputs.flags.get("frame_bytes_max").unwrap(), "1MiB");
         assert_eq!(inputs.flags.len(), 3);

@@ -53,10 +53,7 @@ verified.
 pub fn markdown() -> String {
     let mut out = String::from(HEAD);
     for (title, specs) in GROUPS {
-        let _ = write!(
-            out,
-            "\n## {title}\n\n| option | value | default | what it does |\n"
-        );
+        let _ = write!(out, "\n## {title}\n\n| option | value | default | what it does |\n");
         out.push_str("|---|---|---|---|\n");
         for spec in specs {
             out.push_str(&markdown_row(spec));
@@ -97,10 +94,7 @@ fn value_column(kind: Kind) -> String {
 /// One line per option: name, value, source; then the tenants without their keys.
 #[must_use]
 pub fn show(settings: &Settings, tenants: &[super::Tenant]) -> String {
-    let width = options::all()
-        .map(|spec| spec.name.len())
-        .max()
-        .unwrap_or(0);
+    let width = options::all().map(|spec| spec.name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for (spec, text, source) in settings.rows() {
         let text = if text.is_empty() { "\"\"" } else { text };

@@ -121,10 +121,7 @@ impl Config {
             accept_damage: settings.text(Key::AcceptDamage) == "true",
             public_url: optional(Key::PublicUrl),
             admin_key: optional(Key::AdminKey).map(Secret::from),
-            log: settings
-                .text(Key::Log)
-                .parse()
-                .unwrap_or(tracing::Level::INFO),
+            log: settings.text(Key::Log).parse().unwrap_or(tracing::Level::INFO),
             drain_spread: millis(Key::DrainMs),
             drain_deadline: millis(Key::DrainDeadlineMs),
             limits: limits(settings),
@@ -134,10 +131,7 @@ impl Config {
 
     /// Unverified tokens must never be reachable from another machine.
     fn check_dev(&self) -> Result<(), ConfigError> {
-        let exposed = self
-            .listen
-            .iter()
-            .find(|address| !address.ip().is_loopback());
+        let exposed = self.listen.iter().find(|address| !address.ip().is_loopback());
         match exposed {
             Some(address) if self.dev => Err(ConfigError::DevNotLoopback(*address)),
             Some(_) | None => Ok(()),
@@ -184,13 +178,7 @@ fn add_dev_tenants(tenants: &mut Vec<Tenant>) {
     for (id, key, unverified) in known {
         if !tenants.iter().any(|tenant| tenant.id == id) {
             let (id, key) = (id.to_owned(), key.to_owned().into());
-            tenants.push(Tenant {
-                name: id.clone(),
-                id,
-                key,
-                key2: None,
-                unverified,
-            });
+            tenants.push(Tenant { name: id.clone(), id, key, key2: None, unverified });
         }
     }
 }

@@ -75,15 +75,7 @@ const fn spec(
     default: &'static str,
     help: &'static str,
 ) -> Spec {
-    Spec {
-        key,
-        name,
-        kind,
-        default,
-        also_env: None,
-        secret: false,
-        help,
-    }
+    Spec { key, name, kind, default, also_env: None, secret: false, help }
 }
 
 const HOUR_MS: u64 = 3_600_000;
@@ -123,13 +115,7 @@ const SERVICE: [Spec; 15] = [
         "auto",
         "auto uses io_uring, and epoll where the kernel or a sandbox forbids the ring.",
     ),
-    spec(
-        Key::Data,
-        "data",
-        Kind::Path,
-        "./data",
-        "Directory of the data; made if absent.",
-    ),
+    spec(Key::Data, "data", Kind::Path, "./data", "Directory of the data; made if absent."),
     spec(
         Key::Store,
         "store",
@@ -170,21 +156,9 @@ const SERVICE: [Spec; 15] = [
     ),
     Spec {
         secret: true,
-        ..spec(
-            Key::AdminKey,
-            "admin_key",
-            Kind::Text,
-            "",
-            "Key of the admin interface.",
-        )
+        ..spec(Key::AdminKey, "admin_key", Kind::Text, "", "Key of the admin interface.")
     },
-    spec(
-        Key::AdminKeyFile,
-        "admin_key_file",
-        Kind::Path,
-        "",
-        "File that holds admin_key.",
-    ),
+    spec(Key::AdminKeyFile, "admin_key_file", Kind::Path, "", "File that holds admin_key."),
     spec(
         Key::Log,
         "log",
@@ -195,20 +169,14 @@ const SERVICE: [Spec; 15] = [
     spec(
         Key::DrainMs,
         "drain_ms",
-        Kind::Millis {
-            min: 0,
-            max: HOUR_MS,
-        },
+        Kind::Millis { min: 0, max: HOUR_MS },
         "3000",
         "On SIGTERM the sockets' goodbyes are spread over this time.",
     ),
     spec(
         Key::DrainDeadlineMs,
         "drain_deadline_ms",
-        Kind::Millis {
-            min: 0,
-            max: HOUR_MS,
-        },
+        Kind::Millis { min: 0, max: HOUR_MS },
         "20000",
         "Sockets still open so long after SIGTERM are cut.",
     ),
@@ -219,40 +187,28 @@ const LIMITS: [Spec; 13] = [
     spec(
         Key::FrameBytesMax,
         "frame_bytes_max",
-        Kind::Bytes {
-            min: 16 * KIB,
-            max: 256 * MIB,
-        },
+        Kind::Bytes { min: 16 * KIB, max: 256 * MIB },
         "16MiB",
         "Largest WebSocket message.",
     ),
     spec(
         Key::BodyBytesMax,
         "body_bytes_max",
-        Kind::Bytes {
-            min: 64 * KIB,
-            max: 1024 * MIB,
-        },
+        Kind::Bytes { min: 64 * KIB, max: 1024 * MIB },
         "100MiB",
         "Largest REST body.",
     ),
     spec(
         Key::BatchOpsMax,
         "batch_ops_max",
-        Kind::Count {
-            min: 1,
-            max: 1_000_000,
-        },
+        Kind::Count { min: 1, max: 1_000_000 },
         "10000",
         "Most operations in one submitOp.",
     ),
     spec(
         Key::UnfinishedBytesMax,
         "unfinished_bytes_max",
-        Kind::Bytes {
-            min: MIB,
-            max: 1024 * 1024 * MIB,
-        },
+        Kind::Bytes { min: MIB, max: 1024 * 1024 * MIB },
         "512MiB",
         "Bytes of requests and messages still on their way in, per core; who sends more has to \
          come back.",
@@ -260,70 +216,49 @@ const LIMITS: [Spec; 13] = [
     spec(
         Key::OutboxBytesMax,
         "outbox_bytes_max",
-        Kind::Bytes {
-            min: OUTBOX_BYTES_MIN,
-            max: 4096 * MIB,
-        },
+        Kind::Bytes { min: OUTBOX_BYTES_MIN, max: 4096 * MIB },
         "64MiB",
         "Bytes that may wait for one socket; a slower reader is disconnected.",
     ),
     spec(
         Key::SocketsPerAddressMax,
         "sockets_per_address_max",
-        Kind::Count {
-            min: 1,
-            max: u32::MAX as u64,
-        },
+        Kind::Count { min: 1, max: u32::MAX as u64 },
         "20000",
         "Open sockets from one address, per core.",
     ),
     spec(
         Key::SocketsMax,
         "sockets_max",
-        Kind::Count {
-            min: 1,
-            max: u32::MAX as u64,
-        },
+        Kind::Count { min: 1, max: u32::MAX as u64 },
         "1000000",
         "Open sockets per core.",
     ),
     spec(
         Key::OpsPerSecondMax,
         "ops_per_second_max",
-        Kind::Count {
-            min: 1,
-            max: u32::MAX as u64,
-        },
+        Kind::Count { min: 1, max: u32::MAX as u64 },
         "50000",
         "Operations one client may submit in a second.",
     ),
     spec(
         Key::SignalsPerSecondMax,
         "signals_per_second_max",
-        Kind::Count {
-            min: 1,
-            max: u32::MAX as u64,
-        },
+        Kind::Count { min: 1, max: u32::MAX as u64 },
         "50000",
         "Signals one client may submit in a second.",
     ),
     spec(
         Key::ClientsPerDocumentMax,
         "clients_per_document_max",
-        Kind::Count {
-            min: 1,
-            max: u32::MAX as u64,
-        },
+        Kind::Count { min: 1, max: u32::MAX as u64 },
         "50000",
         "Clients of one document.",
     ),
     spec(
         Key::IdleWriterMs,
         "idle_writer_ms",
-        Kind::Millis {
-            min: 1_000,
-            max: 24 * HOUR_MS,
-        },
+        Kind::Millis { min: 1_000, max: 24 * HOUR_MS },
         "300000",
         "A writer that holds back the minimum sequence number and says nothing for this long \
          is taken out of the quorum.",
@@ -331,20 +266,14 @@ const LIMITS: [Spec; 13] = [
     spec(
         Key::IdleDocumentMs,
         "idle_document_ms",
-        Kind::Millis {
-            min: 100,
-            max: 24 * HOUR_MS,
-        },
+        Kind::Millis { min: 100, max: 24 * HOUR_MS },
         "60000",
         "A document without clients leaves memory after this long.",
     ),
     spec(
         Key::HandshakeMs,
         "handshake_ms",
-        Kind::Millis {
-            min: 100,
-            max: HOUR_MS,
-        },
+        Kind::Millis { min: 100, max: HOUR_MS },
         "20000",
         "A socket that has not sent its whole request or handshake by then is closed.",
     ),

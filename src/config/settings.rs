@@ -30,28 +30,13 @@ impl fmt::Display for Source {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{}: {source}", path.display())]
-    Syntax {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
+    Syntax { path: PathBuf, source: Box<toml::de::Error> },
     #[error("{}: unknown key `{key}`{}", path.display(), did_you_mean(*nearest))]
-    UnknownKey {
-        path: PathBuf,
-        key: String,
-        nearest: Option<&'static str>,
-    },
+    UnknownKey { path: PathBuf, key: String, nearest: Option<&'static str> },
     #[error("{name} = {value:?} (from {source_name}): {fault}")]
-    BadValue {
-        name: &'static str,
-        value: String,
-        source_name: Source,
-        fault: ValueFault,
-    },
+    BadValue { name: &'static str, value: String, source_name: Source, fault: ValueFault },
     #[error("tenant {id:?}: {fault}")]
     BadTenant { id: String, fault: TenantFault },
     #[error(
@@ -77,9 +62,7 @@ pub enum TenantFault {
 }
 
 fn did_you_mean(nearest: Option<&'static str>) -> String {
-    nearest
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
+    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// A text that never reaches a log.
@@ -149,18 +132,9 @@ impl Settings {
         for spec in options::all() {
             let (text, source) = pick(spec, inputs, &file);
             if let Err(fault) = spec.kind.check(&text) {
-                let value = if spec.secret {
-                    String::from("(secret)")
-                } else {
-                    text
-                };
+                let value = if spec.secret { String::from("(secret)") } else { text };
                 let (name, source_name) = (spec.name, source);
-                return Err(ConfigError::BadValue {
-                    name,
-                    value,
-                    source_name,
-                    fault,
-                });
+                return Err(ConfigError::BadValue { name, value, source_name, fault });
             }
             values.push((spec, text, source));
         }
@@ -186,9 +160,7 @@ impl Settings {
     /// Whether anything but the default decides an option.
     #[must_use]
     pub fn is_set(&self, key: Key) -> bool {
-        self.values
-            .iter()
-            .any(|(spec, _, source)| spec.key == key && *source != Source::Default)
+        self.values.iter().any(|(spec, _, source)| spec.key == key && *source != Source::Default)
     }
 
     /// Replaces a default that depends on others (`--dev`).
@@ -240,10 +212,8 @@ fn pick(spec: &Spec, inputs: &Inputs, file: &BTreeMap<&str, String>) -> (String,
 type FileValues = (BTreeMap<&'static str, String>, Vec<Tenant>);
 
 fn read_file(path: &Path) -> Result<FileValues, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let table: toml::Table = text.parse().map_err(|source| ConfigError::Syntax {
         path: path.to_owned(),
         source: Box::new(source),
@@ -278,11 +248,9 @@ fn value_text(spec: &'static Spec, value: &toml::Value) -> Result<String, Config
         | toml::Value::Table(_) => None,
     };
     let text = match value {
-        toml::Value::Array(items) if spec.kind.is_list() => items
-            .iter()
-            .map(scalar)
-            .collect::<Option<Vec<_>>>()
-            .map(|items| items.join(",")),
+        toml::Value::Array(items) if spec.kind.is_list() => {
+            items.iter().map(scalar).collect::<Option<Vec<_>>>().map(|items| items.join(","))
+        }
         other => scalar(other),
     };
     text.ok_or_else(|| ConfigError::BadValue {
@@ -294,18 +262,11 @@ fn value_text(spec: &'static Spec, value: &toml::Value) -> Result<String, Config
 }
 
 fn read_tenants(path: &Path, value: &toml::Value) -> Result<Vec<Tenant>, ConfigError> {
-    let bad = |id: &str, fault| ConfigError::BadTenant {
-        id: id.to_owned(),
-        fault,
-    };
-    let entries = value
-        .as_array()
-        .ok_or_else(|| bad("", TenantFault::BadKey))?;
+    let bad = |id: &str, fault| ConfigError::BadTenant { id: id.to_owned(), fault };
+    let entries = value.as_array().ok_or_else(|| bad("", TenantFault::BadKey))?;
     let mut tenants: Vec<Tenant> = Vec::new();
     for entry in entries {
-        let table = entry
-            .as_table()
-            .ok_or_else(|| bad("", TenantFault::BadKey))?;
+        let table = entry.as_table().ok_or_else(|| bad("", TenantFault::BadKey))?;
         let tenant = read_tenant(path, table)?;
         if tenants.iter().any(|known| known.id == tenant.id) {
             return Err(bad(&tenant.id, TenantFault::Twice));
@@ -317,17 +278,9 @@ fn read_tenants(path: &Path, value: &toml::Value) -> Result<Vec<Tenant>, ConfigE
 
 fn read_tenant(path: &Path, table: &toml::Table) -> Result<Tenant, ConfigError> {
     const KEYS: [&str; 6] = ["id", "name", "key", "key2", "key_file", "key2_file"];
-    let text = |key: &str| {
-        table
-            .get(key)
-            .and_then(toml::Value::as_str)
-            .map(str::to_owned)
-    };
+    let text = |key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
     let id = text("id").unwrap_or_default();
-    let bad = |fault| ConfigError::BadTenant {
-        id: id.clone(),
-        fault,
-    };
+    let bad = |fault| ConfigError::BadTenant { id: id.clone(), fault };
     for (key, value) in table {
         if !KEYS.contains(&key.as_str()) {
             let nearest = options::nearest(key, KEYS.into_iter());
@@ -349,9 +302,7 @@ fn read_tenant(path: &Path, table: &toml::Table) -> Result<Tenant, ConfigError> 
     let key = secret("key", "key_file")?.filter(|key| !key.is_empty());
     Ok(Tenant {
         key: key.ok_or_else(|| bad(TenantFault::NoKey))?.into(),
-        key2: secret("key2", "key2_file")?
-            .filter(|key| !key.is_empty())
-            .map(Secret::from),
+        key2: secret("key2", "key2_file")?.filter(|key| !key.is_empty()).map(Secret::from),
         name: text("name").unwrap_or_else(|| id.clone()),
         unverified: false,
         id,
@@ -362,20 +313,11 @@ fn read_tenant(path: &Path, table: &toml::Table) -> Result<Tenant, ConfigError> 
 fn env_tenant(env: &BTreeMap<String, String>) -> Option<Tenant> {
     let id = env.get("LEVEE_TENANT_ID")?.clone();
     let key = env.get("LEVEE_TENANT_KEY")?.clone().into();
-    Some(Tenant {
-        name: id.clone(),
-        id,
-        key,
-        key2: None,
-        unverified: false,
-    })
+    Some(Tenant { name: id.clone(), id, key, key2: None, unverified: false })
 }
 
 fn read_secret(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path)
         .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-        .map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }

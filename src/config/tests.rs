@@ -46,11 +46,7 @@ fn flags_win_over_environment_over_file_over_default() {
     let given = inputs(Some(&file), &[], &[("LEVEE_CORES", "3")]);
     let settings = Settings::load(&given).unwrap();
     assert_eq!(settings.number(Key::Cores), 3);
-    let source = settings
-        .rows()
-        .find(|(spec, ..)| spec.key == Key::Cores)
-        .unwrap()
-        .2;
+    let source = settings.rows().find(|(spec, ..)| spec.key == Key::Cores).unwrap().2;
     assert_eq!(*source, Source::Env(String::from("LEVEE_CORES")));
 }
 
@@ -58,10 +54,7 @@ fn flags_win_over_environment_over_file_over_default() {
 fn an_unknown_key_names_the_nearest_known_one() {
     let file = TempFile::new("typo.toml", "durabilty = \"power\"\n");
     let error = Settings::load(&inputs(Some(&file), &[], &[])).unwrap_err();
-    assert!(
-        error.to_string().contains("did you mean `durability`?"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("did you mean `durability`?"), "{error}");
     let file = TempFile::new("typo2.toml", "[[tenant]]\nid = \"a\"\nkei = \"b\"\n");
     let error = Settings::load(&inputs(Some(&file), &[], &[])).unwrap_err();
     assert!(error.to_string().contains("tenant.kei"), "{error}");
@@ -71,30 +64,18 @@ fn an_unknown_key_names_the_nearest_known_one() {
 fn bad_values_say_what_is_expected_and_where_they_stand() {
     let given = inputs(None, &[("durability", "maybe")], &[]);
     let error = Settings::load(&given).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("durability = \"maybe\" (from flag)"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("durability = \"maybe\" (from flag)"), "{error}");
     let given = inputs(None, &[], &[("LEVEE_HANDSHAKE_MS", "5")]);
     let error = Settings::load(&given).unwrap_err();
     assert!(matches!(
         error,
-        ConfigError::BadValue {
-            fault: ValueFault::OutOfBounds { min: 100, .. },
-            ..
-        }
+        ConfigError::BadValue { fault: ValueFault::OutOfBounds { min: 100, .. }, .. }
     ));
 }
 
 #[test]
 fn levees_own_variables_work() {
-    let env = [
-        ("PORT", "4100"),
-        ("LEVEE_TENANT_ID", "acme"),
-        ("LEVEE_TENANT_KEY", "secret"),
-    ];
+    let env = [("PORT", "4100"), ("LEVEE_TENANT_ID", "acme"), ("LEVEE_TENANT_KEY", "secret")];
     let mut given = inputs(None, &[], &env);
     given.dev = false;
     let (config, _) = Config::load(&given).unwrap();
@@ -109,24 +90,10 @@ fn levees_own_variables_work() {
 #[test]
 fn dev_is_for_loopback_only() {
     let (config, _) = Config::load(&inputs(None, &[], &[])).unwrap();
-    let ports: Vec<u16> = config
-        .listen
-        .iter()
-        .map(std::net::SocketAddr::port)
-        .collect();
+    let ports: Vec<u16> = config.listen.iter().map(std::net::SocketAddr::port).collect();
     assert_eq!(ports[..3], [4000, 7070, 7071]);
-    assert!(
-        config
-            .listen
-            .iter()
-            .all(|address| address.ip().is_loopback())
-    );
-    assert!(
-        config
-            .tenants
-            .iter()
-            .any(|tenant| tenant.id == "local" && tenant.unverified)
-    );
+    assert!(config.listen.iter().all(|address| address.ip().is_loopback()));
+    assert!(config.tenants.iter().any(|tenant| tenant.id == "local" && tenant.unverified));
     let error = Config::load(&inputs(None, &[("listen", "0.0.0.0:4000")], &[])).unwrap_err();
     assert!(matches!(error, ConfigError::DevNotLoopback(_)));
 }
@@ -135,10 +102,7 @@ fn dev_is_for_loopback_only() {
 fn without_a_tenant_there_is_no_service() {
     let mut given = inputs(None, &[], &[]);
     given.dev = false;
-    assert!(matches!(
-        Config::load(&given).unwrap_err(),
-        ConfigError::NoTenant
-    ));
+    assert!(matches!(Config::load(&given).unwrap_err(), ConfigError::NoTenant));
 }
 
 #[test]
@@ -159,13 +123,7 @@ fn tenants_come_from_the_file_with_keys_in_files() {
 
     let file = TempFile::new("nokey.toml", "[[tenant]]\nid = \"acme\"\n");
     let error = Settings::load(&inputs(Some(&file), &[], &[])).unwrap_err();
-    assert!(matches!(
-        error,
-        ConfigError::BadTenant {
-            fault: TenantFault::NoKey,
-            ..
-        }
-    ));
+    assert!(matches!(error, ConfigError::BadTenant { fault: TenantFault::NoKey, .. }));
 }
 
 #[test]
@@ -173,10 +131,7 @@ fn secrets_are_not_shown() {
     let given = inputs(None, &[("admin_key", "hunter2")], &[]);
     let (config, settings) = Config::load(&given).unwrap();
     let shown = document::show(&settings, &config.tenants);
-    assert!(
-        !shown.contains("hunter2") && shown.contains("(hidden)"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hunter2") && shown.contains("(hidden)"), "{shown}");
     assert_eq!(config.admin_key.unwrap().expose(), "hunter2");
     assert_eq!(config.durability, Durability::Power);
 }
@@ -185,8 +140,5 @@ fn secrets_are_not_shown() {
 fn the_document_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
     let stored = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        stored == document::markdown(),
-        "run `levee config doc > docs/configuration.md`"
-    );
+    assert!(stored == document::markdown(), "run `levee config doc > docs/configuration.md`");
 }

@@ -63,9 +63,8 @@ impl Kind {
             Self::Addresses => addresses(text).map(drop).ok_or(ValueFault::NotAnAddress),
             Self::CpuList => cpu_list(text).map(drop).ok_or(ValueFault::NotACpuList),
             Self::Count { min, max } | Self::Bytes { min, max } | Self::Millis { min, max } => {
-                let number = self
-                    .number(text)
-                    .ok_or_else(|| ValueFault::NotANumber(self.suffix_hint()))?;
+                let number =
+                    self.number(text).ok_or_else(|| ValueFault::NotANumber(self.suffix_hint()))?;
                 if (min..=max).contains(&number) {
                     Ok(())
                 } else {
@@ -131,20 +130,14 @@ fn whole(text: &str) -> Option<u64> {
 /// The socket addresses in a list separated by commas; at least one.
 #[must_use]
 pub fn addresses(text: &str) -> Option<Vec<SocketAddr>> {
-    text.split(',')
-        .map(|one| one.trim().replace("localhost:", "127.0.0.1:").parse().ok())
-        .collect()
+    text.split(',').map(|one| one.trim().replace("localhost:", "127.0.0.1:").parse().ok()).collect()
 }
 
 /// The CPU numbers of `0-3,6`, in order, each once.
 #[must_use]
 pub fn cpu_list(text: &str) -> Option<Vec<usize>> {
     let mut cpus = Vec::new();
-    for part in text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
         if first > last || last > 4095 {
@@ -165,18 +158,12 @@ mod tests {
 
     #[test]
     fn numbers_take_the_suffixes_of_their_unit() {
-        let bytes = Kind::Bytes {
-            min: 0,
-            max: u64::MAX,
-        };
+        let bytes = Kind::Bytes { min: 0, max: u64::MAX };
         assert_eq!(bytes.number("16MiB"), Some(16 << 20));
         assert_eq!(bytes.number("1_000"), Some(1000));
         assert_eq!(bytes.number("2 GiB"), Some(2 << 30));
         assert_eq!(bytes.number("5s"), None);
-        let time = Kind::Millis {
-            min: 0,
-            max: u64::MAX,
-        };
+        let time = Kind::Millis { min: 0, max: u64::MAX };
         assert_eq!(time.number("5s"), Some(5000));
         assert_eq!(time.number("250ms"), Some(250));
         assert_eq!(time.number("2m"), Some(120_000));
@@ -188,10 +175,7 @@ mod tests {
         let kind = Kind::Count { min: 1, max: 3 };
         assert_eq!(kind.check("1"), Ok(()));
         assert_eq!(kind.check("3"), Ok(()));
-        assert_eq!(
-            kind.check("4"),
-            Err(ValueFault::OutOfBounds { min: 1, max: 3 })
-        );
+        assert_eq!(kind.check("4"), Err(ValueFault::OutOfBounds { min: 1, max: 3 }));
         assert!(matches!(kind.check("x"), Err(ValueFault::NotANumber(_))));
     }
 
@@ -200,10 +184,7 @@ mod tests {
         assert_eq!(cpu_list("0-2,5,1"), Some(vec![0, 1, 2, 5]));
         assert_eq!(cpu_list(""), Some(vec![]));
         assert_eq!(cpu_list("3-1"), None);
-        assert_eq!(
-            addresses("127.0.0.1:1, [::1]:2").map(|list| list.len()),
-            Some(2)
-        );
+        assert_eq!(addresses("127.0.0.1:1, [::1]:2").map(|list| list.len()), Some(2));
         assert_eq!(addresses("localhost:7070").map(|list| list.len()), Some(1));
         assert_eq!(addresses("4000"), None);
         assert_eq!(addresses(""), None);

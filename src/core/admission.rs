@@ -46,13 +46,8 @@ pub fn admit(
         Dialect::SocketIo => rejected(fault.fluid_socket()),
         Dialect::Phoenix | Dialect::PhoenixMsgpack => rejected(fault.levee_socket()),
     };
-    let token = connect
-        .token
-        .as_deref()
-        .ok_or_else(|| refuse(TokenFault::Missing))?;
-    let claims = keyring
-        .verify(&connect.tenant, token, now.unix_s() as i64)
-        .map_err(refuse)?;
+    let token = connect.token.as_deref().ok_or_else(|| refuse(TokenFault::Missing))?;
+    let claims = keyring.verify(&connect.tenant, token, now.unix_s() as i64).map_err(refuse)?;
     let required = match dialect {
         Dialect::SocketIo => Scopes::NONE,
         Dialect::Phoenix | Dialect::PhoenixMsgpack if connect.mode == Mode::Write => {
@@ -60,13 +55,9 @@ pub fn admit(
         }
         Dialect::Phoenix | Dialect::PhoenixMsgpack => Scopes::of(&[Scope::DocRead]),
     };
-    claims
-        .permit(&connect.tenant, Some(&connect.document), required)
-        .map_err(refuse)?;
+    claims.permit(&connect.tenant, Some(&connect.document), required).map_err(refuse)?;
     if claims.scopes.is_empty() {
-        return Err(refuse(TokenFault::MissingScopes(Scopes::of(&[
-            Scope::DocRead,
-        ]))));
+        return Err(refuse(TokenFault::MissingScopes(Scopes::of(&[Scope::DocRead]))));
     }
     let version = choose_version(dialect, connect.versions)
         .ok_or_else(|| error(400, unsupported_version(connect.versions)))?;
@@ -106,25 +97,13 @@ pub fn malformed(dialect: Dialect, missing: MissingKeys) -> ConnectError {
     if dialect == Dialect::SocketIo || missing == MissingKeys::default() {
         return error(400, "Invalid connection message");
     }
-    let MissingKeys {
-        tenant_id,
-        id,
-        client,
-        mode,
-    } = missing;
-    let names: Vec<&str> = [
-        (tenant_id, "tenantId"),
-        (id, "id"),
-        (client, "client"),
-        (mode, "mode"),
-    ]
-    .into_iter()
-    .filter_map(|(is_missing, name)| is_missing.then_some(name))
-    .collect();
-    error(
-        400,
-        format!("Missing required fields: {}", names.join(", ")),
-    )
+    let MissingKeys { tenant_id, id, client, mode } = missing;
+    let names: Vec<&str> =
+        [(tenant_id, "tenantId"), (id, "id"), (client, "client"), (mode, "mode")]
+            .into_iter()
+            .filter_map(|(is_missing, name)| is_missing.then_some(name))
+            .collect();
+    error(400, format!("Missing required fields: {}", names.join(", ")))
 }
 
 /// The answer to a `connect_document` on another document's topic.
@@ -134,19 +113,11 @@ pub fn wrong_topic() -> ConnectError {
 }
 
 fn rejected(rejection: crate::auth::Rejection) -> ConnectError {
-    ConnectError {
-        code: rejection.status,
-        message: rejection.text,
-        retry_after_ms: None,
-    }
+    ConnectError { code: rejection.status, message: rejection.text, retry_after_ms: None }
 }
 
 fn error(code: u16, message: impl Into<std::borrow::Cow<'static, str>>) -> ConnectError {
-    ConnectError {
-        code,
-        message: message.into(),
-        retry_after_ms: None,
-    }
+    ConnectError { code, message: message.into(), retry_after_ms: None }
 }
 
 fn signals_v2(dialect: Dialect, connect: &Connect<'_>) -> bool {
@@ -158,18 +129,14 @@ fn signals_v2(dialect: Dialect, connect: &Connect<'_>) -> bool {
 }
 
 fn user_of(claims: &Claims) -> Arc<str> {
-    let user = claims
-        .user_json()
-        .and_then(|json| Raw::parse(json.as_bytes()).ok());
+    let user = claims.user_json().and_then(|json| Raw::parse(json.as_bytes()).ok());
     let id = user.and_then(|user| user.field("id")).and_then(Raw::as_str);
     id.unwrap_or_default().as_ref().into()
 }
 
 /// A client that the runtime made to summarise: not interactive, or of that type.
 fn is_summarizer(client: &[u8]) -> bool {
-    let details = Raw::parse(client)
-        .ok()
-        .and_then(|client| client.field("details"));
+    let details = Raw::parse(client).ok().and_then(|client| client.field("details"));
     let Some(details) = details else { return false };
     let kind = details.field("type").and_then(Raw::as_str);
     let interactive = details
@@ -193,10 +160,7 @@ fn described(client: &[u8], claims: &Claims, scopes: Scopes, mode: Mode) -> Vec<
     let mode = format!("\"{}\"", mode.as_str());
     let replaced: [(&[u8], &[u8]); 3] = [
         (b"mode", mode.as_bytes()),
-        (
-            b"user",
-            claims.user_json().unwrap_or("{\"id\":\"\"}").as_bytes(),
-        ),
+        (b"user", claims.user_json().unwrap_or("{\"id\":\"\"}").as_bytes()),
         (b"scopes", &scope_list),
     ];
     let mut out = Vec::with_capacity(client.len() + 256);
@@ -236,19 +200,12 @@ mod tests {
     use super::*;
     use crate::auth::{Tenant, TenantKeys, sign};
 
-    const NOW: Now = Now {
-        mono_ms: 0,
-        unix_ms: 1_000_000,
-    };
+    const NOW: Now = Now { mono_ms: 0, unix_ms: 1_000_000 };
     const CLIENT: &[u8] = br#"{"details":{"capabilities":{"interactive":true}},"permission":[],"scopes":[],"user":{"id":""},"mode":"write"}"#;
 
     fn keyring() -> Keyring {
         let keys = TenantKeys::new("key", None).expect("a key");
-        Keyring::new([Tenant {
-            id: "t".into(),
-            name: "T".into(),
-            keys,
-        }])
+        Keyring::new([Tenant { id: "t".into(), name: "T".into(), keys }])
     }
 
     fn connect<'a>(token: &'a str, client: &'a [u8]) -> Connect<'a> {
@@ -287,39 +244,17 @@ mod tests {
     fn summarizers_keep_their_scope_and_readers_stay_readers() {
         let client = br#"{"details":{"capabilities":{"interactive":false}},"mode":"write"}"#;
         let summarizer = token(r#"["doc:read","summary:write"]"#);
-        let admitted = admit(
-            &keyring(),
-            NOW,
-            Dialect::SocketIo,
-            &connect(&summarizer, client),
-        );
+        let admitted = admit(&keyring(), NOW, Dialect::SocketIo, &connect(&summarizer, client));
         let admitted = admitted.expect("admitted");
         assert!(admitted.may_summarize && admitted.mode == Mode::Write);
-        let admitted = admit(
-            &keyring(),
-            NOW,
-            Dialect::SocketIo,
-            &connect(&summarizer, CLIENT),
-        );
-        assert_eq!(
-            admitted.expect("admitted").mode,
-            Mode::Read,
-            "an interactive client"
-        );
+        let admitted = admit(&keyring(), NOW, Dialect::SocketIo, &connect(&summarizer, CLIENT));
+        assert_eq!(admitted.expect("admitted").mode, Mode::Read, "an interactive client");
         let reader = token(r#"["doc:read"]"#);
-        let admitted = admit(
-            &keyring(),
-            NOW,
-            Dialect::SocketIo,
-            &connect(&reader, CLIENT),
-        );
+        let admitted = admit(&keyring(), NOW, Dialect::SocketIo, &connect(&reader, CLIENT));
         assert_eq!(admitted.expect("admitted").mode, Mode::Read);
         let refused = admit(&keyring(), NOW, Dialect::Phoenix, &connect(&reader, CLIENT));
         let refused = refused.expect_err("refused");
-        assert_eq!(
-            (refused.code, &*refused.message),
-            (403, "Write mode requires doc:write scope")
-        );
+        assert_eq!((refused.code, &*refused.message), (403, "Write mode requires doc:write scope"));
     }
 
     #[test]
@@ -331,16 +266,9 @@ mod tests {
 
     #[test]
     fn unreadable_connects_name_what_is_missing() {
-        let missing = MissingKeys {
-            tenant_id: true,
-            mode: true,
-            ..MissingKeys::default()
-        };
+        let missing = MissingKeys { tenant_id: true, mode: true, ..MissingKeys::default() };
         let error = malformed(Dialect::Phoenix, missing);
         assert_eq!(error.message, "Missing required fields: tenantId, mode");
-        assert_eq!(
-            malformed(Dialect::SocketIo, missing).message,
-            "Invalid connection message"
-        );
+        assert_eq!(malformed(Dialect::SocketIo, missing).message, "Invalid connection message");
     }
 }

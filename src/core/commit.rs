@@ -27,13 +27,7 @@ impl CommitQueue {
     #[must_use]
     pub fn new(partition: PartitionId) -> Self {
         let (last, waiting) = (BatchId(0), VecDeque::new());
-        Self {
-            partition,
-            last,
-            in_flight: None,
-            waiting,
-            frozen_until_ms: 0,
-        }
+        Self { partition, last, in_flight: None, waiting, frozen_until_ms: 0 }
     }
 
     // walk 9/12
@@ -73,11 +67,7 @@ impl CommitQueue {
         }
         self.last = BatchId(self.last.0 + 1);
         self.in_flight = Some((self.last, members));
-        Some(Action::Append {
-            partition: self.partition,
-            batch: self.last,
-            records,
-        })
+        Some(Action::Append { partition: self.partition, batch: self.last, records })
     }
 
     /// The group is settled, either way; the documents that were in it.

@@ -58,16 +58,12 @@ impl Conns {
 
     pub fn get(&self, id: ConnId) -> Option<&Conn> {
         let slot = self.slots.get(id.slot as usize)?;
-        slot.conn
-            .as_ref()
-            .filter(|_| slot.generation == id.generation)
+        slot.conn.as_ref().filter(|_| slot.generation == id.generation)
     }
 
     pub fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
         let slot = self.slots.get_mut(id.slot as usize)?;
-        slot.conn
-            .as_mut()
-            .filter(|_| slot.generation == id.generation)
+        slot.conn.as_mut().filter(|_| slot.generation == id.generation)
     }
 
     pub fn remove(&mut self, id: ConnId) -> Option<Conn> {
@@ -108,10 +104,7 @@ impl Conns {
     #[must_use]
     pub fn at_slot(&self, slot: usize) -> Option<ConnId> {
         let place = self.slots.get(slot)?;
-        place.conn.as_ref().map(|_| ConnId {
-            slot: slot as u32,
-            generation: place.generation,
-        })
+        place.conn.as_ref().map(|_| ConnId { slot: slot as u32, generation: place.generation })
     }
 }
 
@@ -147,17 +140,8 @@ impl Links {
             self.next_slot - 1
         });
         self.generation = self.generation.wrapping_add(1);
-        self.conns.insert(
-            ConnId {
-                slot,
-                generation: self.generation,
-            },
-            state,
-        );
-        let id = ConnId {
-            slot: slot | LINK_SLOTS_FROM,
-            generation: self.generation,
-        };
+        self.conns.insert(ConnId { slot, generation: self.generation }, state);
+        let id = ConnId { slot: slot | LINK_SLOTS_FROM, generation: self.generation };
         self.by_socket.insert((shard, socket), id);
         id
     }
@@ -185,10 +169,7 @@ impl Links {
     #[must_use]
     pub fn at_slot(&self, slot: usize) -> Option<ConnId> {
         let id = self.conns.at_slot(slot)?;
-        Some(ConnId {
-            slot: id.slot | LINK_SLOTS_FROM,
-            generation: id.generation,
-        })
+        Some(ConnId { slot: id.slot | LINK_SLOTS_FROM, generation: id.generation })
     }
 }
 
@@ -199,20 +180,13 @@ pub fn is_link(id: ConnId) -> bool {
 }
 
 fn inner(id: ConnId) -> ConnId {
-    ConnId {
-        slot: id.slot & !LINK_SLOTS_FROM,
-        generation: id.generation,
-    }
+    ConnId { slot: id.slot & !LINK_SLOTS_FROM, generation: id.generation }
 }
 
 impl Port<'_> {
     /// The connection of that id, socket or link.
     pub fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
-        if is_link(id) {
-            self.links.conns.get_mut(inner(id))
-        } else {
-            self.conns.get_mut(id)
-        }
+        if is_link(id) { self.links.conns.get_mut(inner(id)) } else { self.conns.get_mut(id) }
     }
 
     /// Queues a frame for a connection. A reader that is too slow is closed, alone.
@@ -226,13 +200,7 @@ impl Port<'_> {
             return;
         }
         if let Some((to, socket)) = conn.state.linked_socket() {
-            self.actions.push(Action::Post {
-                to,
-                mail: Mail::Frame {
-                    conn: socket,
-                    frame,
-                },
-            });
+            self.actions.push(Action::Post { to, mail: Mail::Frame { conn: socket, frame } });
             return;
         }
         match conn.outbox.push(frame, outbox_bytes_max) {
@@ -240,12 +208,7 @@ impl Port<'_> {
             Pushed::Start => self.actions.push(Action::Send(id)),
             Pushed::Overflow => {
                 self.counters.slow_readers_closed += 1;
-                self.log(
-                    LogLevel::Warn,
-                    "slow reader closed",
-                    None,
-                    "its outbox is full",
-                );
+                self.log(LogLevel::Warn, "slow reader closed", None, "its outbox is full");
                 self.abort(id);
             }
         }
@@ -259,15 +222,9 @@ impl Port<'_> {
         }
         match conn.state.linked_socket() {
             Some((to, socket)) => {
-                self.actions.push(Action::Post {
-                    to,
-                    mail: Mail::Unlinked { conn: socket },
-                });
+                self.actions.push(Action::Post { to, mail: Mail::Unlinked { conn: socket } });
             }
-            None => self.actions.push(Action::Close {
-                conn: id,
-                at_once: false,
-            }),
+            None => self.actions.push(Action::Close { conn: id, at_once: false }),
         }
     }
 
@@ -277,10 +234,7 @@ impl Port<'_> {
         if std::mem::replace(&mut conn.is_closing, true) {
             return;
         }
-        self.actions.push(Action::Close {
-            conn: id,
-            at_once: true,
-        });
+        self.actions.push(Action::Close { conn: id, at_once: true });
     }
 
     /// Tells the operator what a peer did wrong: once for each connection, whatever else it does.
@@ -291,10 +245,8 @@ impl Port<'_> {
         if std::mem::replace(&mut state.has_complained, true) {
             return;
         }
-        let client = state
-            .seats()
-            .next()
-            .map_or_else(|| "none".into(), |seat| seat.client.to_string());
+        let client =
+            state.seats().next().map_or_else(|| "none".into(), |seat| seat.client.to_string());
         let doc = state.channels.first().map(|channel| channel.key.clone());
         let detail = format!("{fault}, client {client}, from {}", state.peer);
         self.log(LogLevel::Warn, what, doc.as_ref(), detail);
@@ -309,12 +261,7 @@ impl Port<'_> {
         detail: impl Into<Box<str>>,
     ) {
         let detail = detail.into();
-        self.actions.push(Action::Log(LogEvent {
-            level,
-            what,
-            doc: doc.cloned(),
-            detail,
-        }));
+        self.actions.push(Action::Log(LogEvent { level, what, doc: doc.cloned(), detail }));
     }
 }
 
@@ -334,10 +281,7 @@ mod tests {
     #[test]
     fn unfinished_bytes_are_counted_over_all_connections_and_go_with_them() {
         let mut conns = Conns::default();
-        let ids = [0, 1].map(|slot| ConnId {
-            slot,
-            generation: 0,
-        });
+        let ids = [0, 1].map(|slot| ConnId { slot, generation: 0 });
         let peer = IpAddr::from([127, 0, 0, 1]);
         for id in ids {
             conns.insert(id, Box::new(Connection::new(peer, 0, 0)));
@@ -347,11 +291,7 @@ mod tests {
         assert!(first >= 1000);
         let (second, total) = read_some(&mut conns, ids[1], &[b'x'; 5000]);
         assert_eq!(total, first + second);
-        assert_eq!(
-            conns.recount(ids[1]),
-            (second, total),
-            "nothing is counted twice"
-        );
+        assert_eq!(conns.recount(ids[1]), (second, total), "nothing is counted twice");
         conns.remove(ids[0]);
         assert_eq!(conns.recount(ids[1]), (second, second));
         conns.remove(ids[1]);

@@ -128,13 +128,9 @@ impl Document {
         for (count, op) in ops::each(batches).enumerate() {
             let refused = match op {
                 Err(_) => Some((NackCause::MalformedSubmit, None)),
-                Ok(op) if count >= max => Some((
-                    NackCause::BatchTooLarge {
-                        count: count + 1,
-                        max,
-                    },
-                    Some(op.raw),
-                )),
+                Ok(op) if count >= max => {
+                    Some((NackCause::BatchTooLarge { count: count + 1, max }, Some(op.raw)))
+                }
                 Ok(op) => {
                     let refused = self.submit_one(port, now, slot, &op).err();
                     refused.map(|cause| (cause, Some(op.raw)))
@@ -201,8 +197,7 @@ impl Document {
                 let contents = Bytes::copy_from_slice(op.contents.unwrap_or_default());
                 let reference_seq = ticket.reference_seq as u64;
                 let quorum = self.quorum.blobs_at(Seq(reference_seq));
-                self.summaries
-                    .proposed(ticket.seq, reference_seq, contents, quorum);
+                self.summaries.proposed(ticket.seq, reference_seq, contents, quorum);
             }
             OpKind::Propose | OpKind::Reject => {
                 let contents = op.contents.and_then(|raw| Raw::parse(raw).ok());
@@ -219,25 +214,14 @@ impl Document {
         let time_ms = self.stamp(now);
         self.pending.push_join(client, detail, ticket, time_ms);
         let detail = String::from_utf8_lossy(detail).into_owned();
-        self.quorum.apply(
-            ticket.seq,
-            Change::Join {
-                client: client.to_string(),
-                detail,
-            },
-        );
+        self.quorum.apply(ticket.seq, Change::Join { client: client.to_string(), detail });
         self.advance(ticket);
     }
 
     fn order_leave(&mut self, now: Now, client: ClientId, ticket: Ticket) {
         let time_ms = self.stamp(now);
         self.pending.push_leave(client, ticket, time_ms);
-        self.quorum.apply(
-            ticket.seq,
-            Change::Leave {
-                client: client.to_string(),
-            },
-        );
+        self.quorum.apply(ticket.seq, Change::Leave { client: client.to_string() });
         self.advance(ticket);
     }
 
@@ -250,16 +234,12 @@ impl Document {
     }
 
     fn expect_noop(&mut self, now: Now) {
-        self.noop_due_ms
-            .get_or_insert(now.mono_ms + NOOP_CONSOLIDATION_MS);
+        self.noop_due_ms.get_or_insert(now.mono_ms + NOOP_CONSOLIDATION_MS);
     }
 
     /// What must be written for this document now, into `records`; shown once it is durable.
     pub fn take_group(&mut self, records: &mut Vec<Record>) {
-        assert!(
-            self.in_flight.is_none(),
-            "one group of a document is under way at a time"
-        );
+        assert!(self.in_flight.is_none(), "one group of a document is under way at a time");
         let Some(run) = self.pending.take() else {
             return;
         };
@@ -267,11 +247,7 @@ impl Document {
         records.append(&mut self.pending_records);
         let head = run.last();
         if head.0 - self.checkpoint_seq.0 >= CHECKPOINT_OPS {
-            records.push(Record::Checkpoint(
-                self.key.clone(),
-                head,
-                self.checkpoint(),
-            ));
+            records.push(Record::Checkpoint(self.key.clone(), head, self.checkpoint()));
             self.checkpoint_seq = head;
         }
         self.in_flight = Some(InFlight {
@@ -283,24 +259,13 @@ impl Document {
 
     /// The group is durable: it becomes visible, here and nowhere else.
     pub fn publish(&mut self, port: &mut Port<'_>, now: Now) {
-        let Some(InFlight {
-            run,
-            deferred,
-            answers_summary,
-        }) = self.in_flight.take()
-        else {
+        let Some(InFlight { run, deferred, answers_summary }) = self.in_flight.take() else {
             return;
         };
-        assert!(
-            run.first == self.visible.next(),
-            "operations become visible in order"
-        );
+        assert!(run.first == self.visible.next(), "operations become visible in order");
         self.visible = run.last();
         port.counters.ops_published += run.count() as u64;
-        let event = ServerEvent::Ops {
-            document: self.key.document(),
-            run: &run.bytes,
-        };
+        let event = ServerEvent::Ops { document: self.key.document(), run: &run.bytes };
         let heard = self.broadcast(port, event, run.bytes.len(), |_| true);
         port.counters.op_deliveries += (heard * run.count()) as u64;
         self.history.push(run);
@@ -371,15 +336,8 @@ impl Document {
         } else {
             ""
         };
-        let event = ServerEvent::Nack {
-            document,
-            nack: &nack,
-        };
-        frame(
-            &member.address(&self.topic),
-            &event,
-            operation.map_or(0, <[u8]>::len),
-        )
+        let event = ServerEvent::Nack { document, nack: &nack };
+        frame(&member.address(&self.topic), &event, operation.map_or(0, <[u8]>::len))
     }
 
     /// Now, or when everything that is ordered so far has become visible.
@@ -397,11 +355,7 @@ impl Document {
         match deferred {
             Deferred::Frame(conn, bytes) => port.push(conn, bytes),
             Deferred::CatchUp(slot, client, from) => {
-                if self
-                    .members
-                    .get(slot)
-                    .is_some_and(|member| member.client == client)
-                {
+                if self.members.get(slot).is_some_and(|member| member.client == client) {
                     self.catch_up(port, slot, from);
                 }
             }

@@ -126,10 +126,7 @@ impl RunBuilder {
         } else {
             self.bytes.push(b',');
         }
-        assert!(
-            seq.0 == self.first.0 + self.ends.len() as u64,
-            "numbers are consecutive"
-        );
+        assert!(seq.0 == self.first.0 + self.ends.len() as u64, "numbers are consecutive");
         &mut self.bytes
     }
 
@@ -168,11 +165,7 @@ mod tests {
     use super::*;
 
     fn ticket(seq: u64, min: u64, reference_seq: i64) -> Ticket {
-        Ticket {
-            seq: Seq(seq),
-            min: Seq(min),
-            reference_seq,
-        }
+        Ticket { seq: Seq(seq), min: Seq(min), reference_seq }
     }
 
     #[test]
@@ -203,13 +196,7 @@ mod tests {
             r#""data":"\"00000000-0000-4000-8000-000000000000\""}"#,
         );
         let ops: Vec<_> = run.ops().map(|(seq, op)| (seq.0, op.to_vec())).collect();
-        assert_eq!(
-            ops,
-            vec![
-                (3, first.as_bytes().to_vec()),
-                (4, second.as_bytes().to_vec())
-            ]
-        );
+        assert_eq!(ops, vec![(3, first.as_bytes().to_vec()), (4, second.as_bytes().to_vec())]);
     }
 
     #[test]
@@ -222,12 +209,8 @@ mod tests {
         let data = op["data"].as_str().expect("a string");
         assert_eq!(
             data.as_bytes(),
-            [
-                &br#"{"clientId":"00000000-0000-4000-8000-000000000000","detail":"#[..],
-                detail,
-                b"}"
-            ]
-            .concat()
+            [&br#"{"clientId":"00000000-0000-4000-8000-000000000000","detail":"#[..], detail, b"}"]
+                .concat()
         );
     }
 }

@@ -16,10 +16,7 @@ pub enum Event<'a> {
     /// A socket was accepted on this core. Its slot is below `2^31` and free.
     Opened { conn: ConnId, peer: IpAddr },
     /// A socket came over from another core with its state and what was already read.
-    Adopted {
-        conn: ConnId,
-        state: Box<Connection>,
-    },
+    Adopted { conn: ConnId, state: Box<Connection> },
     /// Bytes arrived; they are used up (and unmasked in place) before `handle` returns.
     Bytes { conn: ConnId, bytes: &'a mut [u8] },
     /// This many bytes taken by `take_output` have left.
@@ -27,28 +24,13 @@ pub enum Event<'a> {
     /// The socket is gone; this id is not used again.
     Closed { conn: ConnId },
     /// The answer to an [`Action::Append`].
-    Persisted {
-        partition: PartitionId,
-        batch: BatchId,
-        result: Result<(), StoreFault>,
-    },
+    Persisted { partition: PartitionId, batch: BatchId, result: Result<(), StoreFault> },
     /// The answer to an [`Action::Load`]; `None` when the store has never heard of the document.
-    Loaded {
-        doc: DocKey,
-        image: Result<Option<Box<DocumentImage>>, StoreFault>,
-    },
+    Loaded { doc: DocKey, image: Result<Option<Box<DocumentImage>>, StoreFault> },
     /// The answer to an [`Action::Summarize`]; an ack's new objects are durable by then.
-    Summarized {
-        doc: DocKey,
-        seq: Seq,
-        verdict: Result<SummaryOutcome, StoreFault>,
-    },
+    Summarized { doc: DocKey, seq: Seq, verdict: Result<SummaryOutcome, StoreFault> },
     /// The answer to an [`Action::Http`]: a whole response.
-    Responded {
-        conn: ConnId,
-        response: Bytes,
-        close: bool,
-    },
+    Responded { conn: ConnId, response: Bytes, close: bool },
     /// A service-side signal for everyone in a document (`broadcast-signal`): raw JSON content.
     Broadcast { doc: DocKey, content: Bytes },
     /// A letter from another core.
@@ -72,9 +54,7 @@ impl From<&SummaryVerdict> for SummaryOutcome {
     fn from(verdict: &SummaryVerdict) -> Self {
         match verdict {
             SummaryVerdict::Ack { version, .. } => Self::Ack { version: *version },
-            SummaryVerdict::Nack { message } => Self::Nack {
-                message: message.clone(),
-            },
+            SummaryVerdict::Nack { message } => Self::Nack { message: message.clone() },
         }
     }
 }
@@ -87,33 +67,18 @@ pub enum Action {
     /// Close the socket, once its output has left or at once; then report `Closed`.
     Close { conn: ConnId, at_once: bool },
     /// Write the group whole; then report `Persisted`. One is under way per partition.
-    Append {
-        partition: PartitionId,
-        batch: BatchId,
-        records: Vec<Record>,
-    },
+    Append { partition: PartitionId, batch: BatchId, records: Vec<Record> },
     /// Read a document's image; then report `Loaded`.
     Load { doc: DocKey },
     /// Run the job beside the document's objects, store the new ones, report `Summarized`.
-    Summarize {
-        doc: DocKey,
-        seq: Seq,
-        job: Box<SummaryJob>,
-    },
+    Summarize { doc: DocKey, seq: Seq, job: Box<SummaryJob> },
     /// Put a letter into another core's mailbox.
     Post { to: ShardId, mail: Mail },
     /// Take the socket out of this core and report it to the other as `Adopted`. The state has
     /// what was read and not handled; the id is free afterwards, without a `Closed`.
-    Handoff {
-        conn: ConnId,
-        to: ShardId,
-        state: Box<Connection>,
-    },
+    Handoff { conn: ConnId, to: ShardId, state: Box<Connection> },
     /// Answer a REST request; then report `Responded`.
-    Http {
-        conn: ConnId,
-        request: Box<HttpRequest>,
-    },
+    Http { conn: ConnId, request: Box<HttpRequest> },
     /// Tell the operator.
     Log(LogEvent),
 }
@@ -122,12 +87,7 @@ pub enum Action {
 #[derive(Debug)]
 pub enum Mail {
     /// A message of a socket on the sending core for a document of the receiving one.
-    Message {
-        conn: ConnId,
-        dialect: Dialect,
-        peer: IpAddr,
-        text: Bytes,
-    },
+    Message { conn: ConnId, dialect: Dialect, peer: IpAddr, text: Bytes },
     /// The socket is gone.
     Unlink { conn: ConnId },
     /// A WebSocket frame for a socket of the receiving core.

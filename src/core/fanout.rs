@@ -35,11 +35,7 @@ impl Outbox {
         }
         self.queued_bytes += frame.len();
         self.frames.push_back(frame);
-        if std::mem::replace(&mut self.is_sending, true) {
-            Pushed::Waits
-        } else {
-            Pushed::Start
-        }
+        if std::mem::replace(&mut self.is_sending, true) { Pushed::Waits } else { Pushed::Start }
     }
 
     /// Moves frames into `out` for one write, at least one and about `bytes_max`; returns bytes.
@@ -93,11 +89,7 @@ impl<'e> Frames<'e> {
     /// `bytes_hint` is about the size of the event's payload.
     #[must_use]
     pub fn new(event: ServerEvent<'e>, bytes_hint: usize) -> Self {
-        Self {
-            event,
-            bytes_hint,
-            made: Vec::new(),
-        }
+        Self { event, bytes_hint, made: Vec::new() }
     }
 
     // walk 11/12
@@ -112,11 +104,7 @@ impl<'e> Frames<'e> {
         let made = frame(address, &self.event, self.bytes_hint);
         // Few join references are in use at once; a flood of them is not worth remembering.
         if self.made.len() < 32 {
-            self.made.push((
-                address.dialect,
-                address.join_ref.map(Box::from),
-                made.clone(),
-            ));
+            self.made.push((address.dialect, address.join_ref.map(Box::from), made.clone()));
         }
         made
     }
@@ -151,10 +139,6 @@ mod tests {
         assert_eq!(outbox.push(big, 100), Pushed::Overflow);
         assert!(!outbox.sent(90));
         let huge = Bytes::from(vec![0; 900]);
-        assert_eq!(
-            outbox.push(huge, 100),
-            Pushed::Start,
-            "one frame always fits"
-        );
+        assert_eq!(outbox.push(huge, 100), Pushed::Start, "one frame always fits");
     }
 }

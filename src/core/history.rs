@@ -41,9 +41,7 @@ impl History {
     /// The encoded operations `from..=to` that are here, oldest first, in shared slices.
     pub fn slices(&self, from: Seq, to: Seq) -> impl Iterator<Item = Bytes> {
         let start = self.runs.partition_point(|run| run.last() < from);
-        self.runs
-            .range(start..)
-            .map_while(move |run| run.slice(from, to))
+        self.runs.range(start..).map_while(move |run| run.slice(from, to))
     }
 
     /// One operation, if it is here.
@@ -68,11 +66,7 @@ mod tests {
                 end - 1
             })
             .collect();
-        OpRun {
-            first: Seq(first),
-            ends: Arc::from(ends),
-            bytes: Bytes::from(bytes),
-        }
+        OpRun { first: Seq(first), ends: Arc::from(ends), bytes: Bytes::from(bytes) }
     }
 
     #[test]

@@ -84,10 +84,7 @@ impl Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            bytes,
-            is_escaped: false,
-        }
+        Self { bytes, is_escaped: false }
     }
 }
 
@@ -138,9 +135,7 @@ impl HttpRequest {
     /// The first query parameter of this name, decoded once; empty if it has no value.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
-        pairs(self.query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        pairs(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The text of this member of the body, if that is a JSON object. A body that nowhere spells
@@ -159,9 +154,7 @@ impl HttpRequest {
 /// Without query, token and body: what may stand in a log.
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            method, path, body, ..
-        } = self;
+        let Self { method, path, body, .. } = self;
         write!(f, "{} {path} ({} bytes)", method.as_str(), body.bytes.len())
     }
 }
@@ -228,10 +221,8 @@ impl HttpReader {
     ///
     /// Errors: send [`fault_response`] and close.
     pub fn next(&mut self, peer: IpAddr, limits: &Limits) -> Result<Option<Incoming>, HttpFault> {
-        let bounds = http::Limits {
-            head_bytes: HEAD_BYTES_MAX,
-            body_bytes: limits.body_bytes_max as u64,
-        };
+        let bounds =
+            http::Limits { head_bytes: HEAD_BYTES_MAX, body_bytes: limits.body_bytes_max as u64 };
         let mut used = 0;
         let mut found = match self.requests.next(&self.pending, &mut used, &bounds)? {
             None => None,
@@ -239,10 +230,7 @@ impl HttpReader {
                 let mut response = Vec::new();
                 http::continue_head(&mut response);
                 let response = response.into();
-                Some(Incoming::Answer {
-                    response,
-                    close: false,
-                })
+                Some(Incoming::Answer { response, close: false })
             }
             Some(http::Incoming::Request { request, body }) => {
                 let said = understand(&request, body, peer)?;
@@ -324,10 +312,7 @@ fn without_large_body(envelope: &[u8]) -> (Cow<'_, [u8]>, Option<Body>) {
     };
     let length = memchr::memchr(b'&', &envelope[start..]);
     let end = length.map_or(envelope.len(), |length| start + length);
-    let body = Body {
-        bytes: Bytes::copy_from_slice(&envelope[start..end]),
-        is_escaped: true,
-    };
+    let body = Body { bytes: Bytes::copy_from_slice(&envelope[start..end]), is_escaped: true };
     let rest = [&envelope[..start], &envelope[end..]].concat();
     (Cow::Owned(rest), Some(body))
 }
@@ -417,18 +402,11 @@ fn upgrade(request: &Request<'_>, dialect: Dialect, key: &str, hint: Option<DocK
 /// credentials, so the origin is named.
 fn refuse(request: &Request<'_>, status: u16, json: &str) -> Incoming {
     let headers = [
-        (
-            "access-control-allow-origin",
-            request.headers.origin.unwrap_or("*"),
-        ),
+        ("access-control-allow-origin", request.headers.origin.unwrap_or("*")),
         ("access-control-allow-credentials", "true"),
         ("vary", "Origin"),
     ];
-    let named = if request.headers.origin.is_some() {
-        3
-    } else {
-        1
-    };
+    let named = if request.headers.origin.is_some() { 3 } else { 1 };
     let head = ResponseHead {
         status,
         content_type: (!json.is_empty()).then_some("application/json"),
@@ -437,10 +415,7 @@ fn refuse(request: &Request<'_>, status: u16, json: &str) -> Incoming {
     };
     let mut response = Vec::new();
     http::respond(&mut response, request.method, &head, json.as_bytes());
-    Incoming::Answer {
-        response: response.into(),
-        close: !request.keep_alive,
-    }
+    Incoming::Answer { response: response.into(), close: !request.keep_alive }
 }
 
 /// The answer that turns the connection into a WebSocket.
@@ -470,10 +445,7 @@ pub fn overload_response() -> Bytes {
 }
 
 fn last_response(status: u16, names_websocket_version: bool) -> Bytes {
-    let headers = [
-        ("access-control-allow-origin", "*"),
-        ("sec-websocket-version", "13"),
-    ];
+    let headers = [("access-control-allow-origin", "*"), ("sec-websocket-version", "13")];
     let head = ResponseHead {
         status,
         content_type: Some("application/json"),
@@ -553,10 +525,7 @@ mod tests {
         assert_eq!((plain.method, &*plain.path), (Method::Get, "/deltas/t/d"));
         assert_eq!(plain.query("to").as_deref(), Some("+2"));
         assert_eq!(plain.query("no"), None);
-        assert_eq!(
-            plain.authorization,
-            OwnedAuthorization::One("Bearer x".into())
-        );
+        assert_eq!(plain.authorization, OwnedAuthorization::One("Bearer x".into()));
         assert_eq!(plain.host.as_deref(), Some("h:1"));
         assert!(!plain.keep_alive && !plain.is_restless);
         assert_eq!(format!("{plain:?}"), "GET /deltas/t/d (0 bytes)");
@@ -567,26 +536,17 @@ mod tests {
         let inner = "method=PATCH&header=Authorization%3A+Basic+a&body=%7B%22sha%22%3A1%7D";
         let opened = request(&post("/repos/t/git/refs/heads/d?x=1", RESTLESS, inner));
         assert_eq!(opened.method, Method::Patch);
-        assert_eq!(
-            opened.authorization,
-            OwnedAuthorization::One("Basic a".into())
-        );
+        assert_eq!(opened.authorization, OwnedAuthorization::One("Basic a".into()));
         assert_eq!(&opened.body.decode()[..], b"{\"sha\":1}");
         assert!(opened.is_restless && opened.keep_alive);
         let (status, body) = refusal(&post("/documents/t", RESTLESS, "method=FETCH"));
         assert_eq!(status, "400");
-        assert_eq!(
-            body,
-            "{\"code\":400,\"message\":\"Invalid RestLess Method Property\"}"
-        );
+        assert_eq!(body, "{\"code\":400,\"message\":\"Invalid RestLess Method Property\"}");
     }
 
     #[test]
     fn a_large_body_stays_escaped_until_it_is_wanted() {
-        let text = format!(
-            "{{\"summary\":\"{}\",\"id\":\"d\"}}",
-            "ü &=+%".repeat(20_000)
-        );
+        let text = format!("{{\"summary\":\"{}\",\"id\":\"d\"}}", "ü &=+%".repeat(20_000));
         let escape = |byte: u8| match byte {
             b'a'..=b'z' => char::from(byte).to_string(),
             _ => format!("%{byte:02X}"),
@@ -599,10 +559,7 @@ mod tests {
             let opened = request(&post("/documents/t", RESTLESS, &form));
             assert!(opened.body.is_escaped);
             assert_eq!(opened.method, Method::Post);
-            assert_eq!(
-                opened.authorization,
-                OwnedAuthorization::One("Basic a".into())
-            );
+            assert_eq!(opened.authorization, OwnedAuthorization::One("Basic a".into()));
             assert_eq!(&opened.body.decode()[..], text.as_bytes());
             assert_eq!(opened.text_in_body("id").as_deref(), Some("d"));
             assert_eq!(opened.text_in_body("di"), None);
@@ -610,34 +567,19 @@ mod tests {
         let twice = format!("method=POST&body={escaped}&body=%7B%7D");
         assert_eq!(refusal(&post("/documents/t", RESTLESS, &twice)).0, "400");
         let none = format!("method=POST&padding={}", "x".repeat(DECODED_BYTES_MAX));
-        assert_eq!(
-            request(&post("/x", RESTLESS, &none)).body.decode(),
-            Bytes::new()
-        );
+        assert_eq!(request(&post("/x", RESTLESS, &none)).body.decode(), Bytes::new());
     }
 
     #[test]
     fn methods_are_overridden_as_in_plug() {
         let form = "application/x-www-form-urlencoded";
         for (text, expected) in [
-            (
-                post("/x", "application/json", "{\"a\":[],\"_method\":\"patch\"}"),
-                Method::Patch,
-            ),
+            (post("/x", "application/json", "{\"a\":[],\"_method\":\"patch\"}"), Method::Patch),
             (post("/x", form, "a=1&_method=DELETE"), Method::Delete),
             (post("/x?_method=PUT", form, ""), Method::Put),
-            (
-                post("/x", "application/json", "{\"_method\":\"GET\"}"),
-                Method::Post,
-            ),
-            (
-                post("/x", "application/json", "{\"a\":{\"_method\":\"PUT\"}}"),
-                Method::Post,
-            ),
-            (
-                post("/x", "application/json", "{\"_method\":"),
-                Method::Post,
-            ),
+            (post("/x", "application/json", "{\"_method\":\"GET\"}"), Method::Post),
+            (post("/x", "application/json", "{\"a\":{\"_method\":\"PUT\"}}"), Method::Post),
+            (post("/x", "application/json", "{\"_method\":"), Method::Post),
         ] {
             assert_eq!(request(&text).method, expected, "{text}");
         }
@@ -666,32 +608,16 @@ mod tests {
         let plain =
             |target| format!("GET {target} HTTP/1.1\r\nHost: h\r\nOrigin: http://o\r\n\r\n");
         for (text, code, message) in [
-            (
-                plain("/socket.io/?EIO=4&transport=polling"),
-                0,
-                "Transport unknown",
-            ),
-            (
-                plain("/socket.io/?EIO=4&transport=polling&sid=x"),
-                0,
-                "Transport unknown",
-            ),
+            (plain("/socket.io/?EIO=4&transport=polling"), 0, "Transport unknown"),
+            (plain("/socket.io/?EIO=4&transport=polling&sid=x"), 0, "Transport unknown"),
             (plain("/socket.io/"), 0, "Transport unknown"),
-            (
-                plain("/socket.io/?EIO=4&transport=websocket&sid=x"),
-                1,
-                "Session ID unknown",
-            ),
+            (plain("/socket.io/?EIO=4&transport=websocket&sid=x"), 1, "Session ID unknown"),
             (
                 post("/socket.io/?EIO=4&transport=websocket", "text/plain", "40"),
                 2,
                 "Bad handshake method",
             ),
-            (
-                plain("/socket.io/?EIO=4&transport=websocket"),
-                3,
-                "Bad request",
-            ),
+            (plain("/socket.io/?EIO=4&transport=websocket"), 3, "Bad request"),
             (
                 upgrade_request("/socket.io/?EIO=3&transport=websocket"),
                 5,
@@ -748,9 +674,7 @@ mod tests {
             ("Key: dGhlIHNhbXBsZSBub25jZQ==", "Key: short", 400),
         ] {
             let mut reader = HttpReader::default();
-            reader
-                .push(upgrade_request(target).replace(old, new).as_bytes())
-                .unwrap();
+            reader.push(upgrade_request(target).replace(old, new).as_bytes()).unwrap();
             let fault = reader.next(PEER, &Limits::default()).unwrap_err();
             assert_eq!(fault.status(), status);
             let text = String::from_utf8(fault_response(fault).to_vec()).unwrap();
@@ -787,11 +711,7 @@ mod tests {
         let head =
             "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
         reader.push(head.as_bytes()).unwrap();
-        let Some(Incoming::Answer {
-            response,
-            close: false,
-        }) = said(&mut reader)
-        else {
+        let Some(Incoming::Answer { response, close: false }) = said(&mut reader) else {
             panic!("no answer");
         };
         assert_eq!(&response[..], b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -804,14 +724,9 @@ mod tests {
 
     #[test]
     fn bodies_have_a_limit() {
-        let limits = Limits {
-            body_bytes_max: 10,
-            ..Limits::default()
-        };
+        let limits = Limits { body_bytes_max: 10, ..Limits::default() };
         let mut reader = HttpReader::default();
-        reader
-            .push(post("/x", "text/plain", "elevenbytes").as_bytes())
-            .unwrap();
+        reader.push(post("/x", "text/plain", "elevenbytes").as_bytes()).unwrap();
         let fault = reader.next(PEER, &limits).unwrap_err();
         assert_eq!(fault.status(), 413);
         let text = String::from_utf8(fault_response(fault).to_vec()).unwrap();

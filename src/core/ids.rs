@@ -56,11 +56,7 @@ impl DocKey {
     #[must_use]
     pub fn new(tenant: &str, document: &str) -> Self {
         let hash = crate::placement::document_hash(tenant, document);
-        Self(Arc::new(DocName {
-            hash,
-            tenant: tenant.into(),
-            document: document.into(),
-        }))
+        Self(Arc::new(DocName { hash, tenant: tenant.into(), document: document.into() }))
     }
 
     #[must_use]
@@ -201,9 +197,6 @@ mod tests {
     fn equal_names_are_equal_keys() {
         assert_eq!(DocKey::new("t", "d"), DocKey::new("t", "d"));
         assert_ne!(DocKey::new("t", "d"), DocKey::new("td", ""));
-        assert_ne!(
-            DocKey::new("ab", "c").hash64(),
-            DocKey::new("a", "bc").hash64()
-        );
+        assert_ne!(DocKey::new("ab", "c").hash64(), DocKey::new("a", "bc").hash64());
     }
 }

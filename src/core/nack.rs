@@ -93,10 +93,9 @@ impl NackCause {
             Self::BelowWindow { reference_seq, min } => {
                 bad(format!("Refseq {reference_seq} < {min}"))
             }
-            Self::AheadOfHead {
-                reference_seq,
-                head,
-            } => bad(format!("Refseq {reference_seq} > {head}")),
+            Self::AheadOfHead { reference_seq, head } => {
+                bad(format!("Refseq {reference_seq} > {head}"))
+            }
             Self::BatchTooLarge { count, max } => (
                 413,
                 NackKind::LimitExceeded,
@@ -115,14 +114,7 @@ impl NackCause {
             }
             _ => None,
         };
-        NackOut {
-            code,
-            kind,
-            message,
-            retry_after_s,
-            operation: None,
-            sequence_number: -1,
-        }
+        NackOut { code, kind, message, retry_after_s, operation: None, sequence_number: -1 }
     }
 }
 

@@ -24,10 +24,7 @@ impl Placement {
     /// Both counts are at least 1; more cores than partitions leave some cores without documents.
     #[must_use]
     pub fn new(partitions: u16, shards: u16) -> Self {
-        Self {
-            partitions: partitions.max(1),
-            shards: shards.max(1),
-        }
+        Self { partitions: partitions.max(1), shards: shards.max(1) }
     }
 
     #[must_use]
@@ -54,9 +51,7 @@ impl Placement {
 
     /// The partitions that one core serves.
     pub fn owned_by(self, shard: ShardId) -> impl Iterator<Item = PartitionId> {
-        (0..self.partitions)
-            .map(PartitionId)
-            .filter(move |p| self.shard_of(*p) == shard)
+        (0..self.partitions).map(PartitionId).filter(move |p| self.shard_of(*p) == shard)
     }
 }
 
@@ -68,12 +63,7 @@ mod tests {
     fn every_partition_has_exactly_one_core() {
         let placement = Placement::new(8, 3);
         let mut seen: Vec<u16> = (0..3)
-            .flat_map(|s| {
-                placement
-                    .owned_by(ShardId(s))
-                    .map(|p| p.0)
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|s| placement.owned_by(ShardId(s)).map(|p| p.0).collect::<Vec<_>>())
             .collect();
         seen.sort_unstable();
         assert_eq!(seen, (0..8).collect::<Vec<_>>());

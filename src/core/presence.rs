@@ -69,11 +69,7 @@ impl Presence {
             }
             seen.push(&entry.user);
             let metas = self.entries.iter().filter(|other| other.user == entry.user);
-            write_user(
-                &mut out,
-                &entry.user,
-                metas.map(|other| other.meta.as_slice()),
-            );
+            write_user(&mut out, &entry.user, metas.map(|other| other.meta.as_slice()));
         }
         out.push(b'}');
         out
@@ -88,24 +84,15 @@ impl Presence {
     ) -> Result<Vec<u8>, PresenceFault> {
         let meta = self.stamp(client, meta)?;
         let before = self.remove(client);
-        let diff = diff(
-            Some((user, &meta)),
-            before.as_ref().map(|e| (&e.user, &*e.meta)),
-        );
-        self.entries.push(Entry {
-            client,
-            user: user.clone(),
-            meta,
-        });
+        let diff = diff(Some((user, &meta)), before.as_ref().map(|e| (&e.user, &*e.meta)));
+        self.entries.push(Entry { client, user: user.clone(), meta });
         Ok(diff)
     }
 
     /// A present client changes its meta; the payload of the diff.
     pub fn update(&mut self, client: ClientId, meta: &[u8]) -> Result<Vec<u8>, PresenceFault> {
         let user = self.entries.iter().find(|entry| entry.client == client);
-        let user = user
-            .map(|entry| entry.user.clone())
-            .ok_or(PresenceFault::NotJoined)?;
+        let user = user.map(|entry| entry.user.clone()).ok_or(PresenceFault::NotJoined)?;
         self.join(client, &user, meta)
     }
 
@@ -116,10 +103,7 @@ impl Presence {
     }
 
     fn remove(&mut self, client: ClientId) -> Option<Entry> {
-        let at = self
-            .entries
-            .iter()
-            .position(|entry| entry.client == client)?;
+        let at = self.entries.iter().position(|entry| entry.client == client)?;
         Some(self.entries.remove(at))
     }
 
@@ -201,10 +185,7 @@ mod tests {
         assert!(text(&changed).contains(r#""x":2"#) && text(&changed).contains(r#""x":1"#));
         assert!(presence.leave(a).is_some() && presence.leave(a).is_none());
         assert_eq!(presence.update(a, b"{}"), Err(PresenceFault::NotJoined));
-        assert_eq!(
-            presence.join(a, &user, b"[]"),
-            Err(PresenceFault::NotAnObject)
-        );
+        assert_eq!(presence.join(a, &user, b"[]"), Err(PresenceFault::NotAnObject));
     }
 
     #[test]

@@ -92,10 +92,7 @@ impl Quorum {
             };
             if let (Some(key), Ok(text)) = (key.as_str(), std::str::from_utf8(committed.bytes())) {
                 let committed = text.to_owned();
-                quorum.base.values.push(Value {
-                    key: key.into_owned(),
-                    committed,
-                });
+                quorum.base.values.push(Value { key: key.into_owned(), committed });
             }
         }
         quorum
@@ -139,11 +136,7 @@ impl Quorum {
     #[must_use]
     pub fn members(&self) -> Vec<ClientId> {
         let state = self.state_at(Seq(u64::MAX));
-        state
-            .members
-            .iter()
-            .filter_map(|member| ClientId::parse(&member.client))
-            .collect()
+        state.members.iter().filter_map(|member| ClientId::parse(&member.client)).collect()
     }
 
     fn state_at(&self, seq: Seq) -> State {
@@ -158,26 +151,13 @@ impl Quorum {
 impl State {
     fn fold(&mut self, seq: u64, change: Change) {
         match change {
-            Change::Join { client, detail } => self.members.push(Member {
-                client,
-                detail,
-                seq,
-            }),
+            Change::Join { client, detail } => self.members.push(Member { client, detail, seq }),
             Change::Leave { client } => self.members.retain(|member| member.client != client),
             Change::Propose { key, value } => {
-                self.proposals.push(Proposal {
-                    seq,
-                    key,
-                    value,
-                    rejected: false,
-                });
+                self.proposals.push(Proposal { seq, key, value, rejected: false });
             }
             Change::Reject { proposal } => {
-                for open in self
-                    .proposals
-                    .iter_mut()
-                    .filter(|open| open.seq == proposal)
-                {
+                for open in self.proposals.iter_mut().filter(|open| open.seq == proposal) {
                     open.rejected = true;
                 }
             }
@@ -206,10 +186,7 @@ impl State {
         let committed = String::from_utf8(text).unwrap_or_default();
         match self.values.iter_mut().find(|value| value.key == open.key) {
             Some(value) => value.committed = committed,
-            None => self.values.push(Value {
-                key: open.key,
-                committed,
-            }),
+            None => self.values.push(Value { key: open.key, committed }),
         }
     }
 
@@ -237,11 +214,7 @@ impl State {
             out.push(b',');
             out.extend_from_slice(value.committed.as_bytes());
         });
-        QuorumBlobs {
-            members,
-            proposals,
-            values,
-        }
+        QuorumBlobs { members, proposals, values }
     }
 }
 
@@ -278,12 +251,7 @@ mod tests {
         quorum.apply(Seq(1), join(1));
         quorum.apply(Seq(2), join(2));
         let client = ClientId::from_bits(1).to_string();
-        quorum.apply(
-            Seq(5),
-            Change::Leave {
-                client: client.clone(),
-            },
-        );
+        quorum.apply(Seq(5), Change::Leave { client: client.clone() });
         quorum.advance(Seq(5), Seq(1));
         let at_four = text(quorum.blobs_at(Seq(4)).members);
         assert!(at_four.contains(&client));
@@ -297,13 +265,7 @@ mod tests {
     #[test]
     fn a_proposal_is_agreed_when_the_minimum_passes_it() {
         let mut quorum = Quorum::created(br#"[["code",{"key":"code","value":{"a":1}}]]"#);
-        quorum.apply(
-            Seq(3),
-            Change::Propose {
-                key: "code".into(),
-                value: "2".into(),
-            },
-        );
+        quorum.apply(Seq(3), Change::Propose { key: "code".into(), value: "2".into() });
         quorum.advance(Seq(4), Seq(2));
         assert_eq!(
             text(quorum.blobs_at(Seq(4)).proposals),
@@ -311,10 +273,7 @@ mod tests {
         );
         quorum.advance(Seq(5), Seq(3));
         let before = quorum.blobs_at(Seq(4));
-        assert_eq!(
-            text(before.values),
-            r#"[["code",{"key":"code","value":{"a":1}}]]"#
-        );
+        assert_eq!(text(before.values), r#"[["code",{"key":"code","value":{"a":1}}]]"#);
         let after = quorum.blobs_at(Seq(5));
         assert_eq!(text(after.proposals), "[]");
         assert_eq!(
@@ -329,19 +288,10 @@ mod tests {
     #[test]
     fn a_rejected_proposal_is_dropped() {
         let mut quorum = Quorum::default();
-        quorum.apply(
-            Seq(1),
-            Change::Propose {
-                key: "k".into(),
-                value: "1".into(),
-            },
-        );
+        quorum.apply(Seq(1), Change::Propose { key: "k".into(), value: "1".into() });
         quorum.apply(Seq(2), Change::Reject { proposal: 1 });
         quorum.advance(Seq(3), Seq(2));
         let blobs = quorum.blobs_at(Seq(3));
-        assert_eq!(
-            (text(blobs.proposals), text(blobs.values)),
-            ("[]".into(), "[]".into())
-        );
+        assert_eq!((text(blobs.proposals), text(blobs.values)), ("[]".into(), "[]".into()));
     }
 }

@@ -122,21 +122,14 @@ mod tests {
     use super::*;
 
     fn run() -> OpRun {
-        OpRun {
-            first: Seq(5),
-            ends: Arc::from([2, 6, 8]),
-            bytes: Bytes::from_static(b"aa,bbb,c"),
-        }
+        OpRun { first: Seq(5), ends: Arc::from([2, 6, 8]), bytes: Bytes::from_static(b"aa,bbb,c") }
     }
 
     #[test]
     fn slices_share_the_encoded_bytes() {
         let run = run();
         assert_eq!(run.last(), Seq(7));
-        assert_eq!(
-            run.slice(Seq(0), Seq(99)).as_deref(),
-            Some(&b"aa,bbb,c"[..])
-        );
+        assert_eq!(run.slice(Seq(0), Seq(99)).as_deref(), Some(&b"aa,bbb,c"[..]));
         assert_eq!(run.slice(Seq(6), Seq(6)).as_deref(), Some(&b"bbb"[..]));
         assert_eq!(run.slice(Seq(6), Seq(7)).as_deref(), Some(&b"bbb,c"[..]));
         assert_eq!(run.slice(Seq(8), Seq(9)), None);
@@ -146,9 +139,6 @@ mod tests {
     fn ops_are_numbered_in_order() {
         let run = run();
         let ops: Vec<_> = run.ops().collect();
-        assert_eq!(
-            ops,
-            vec![(Seq(5), &b"aa"[..]), (Seq(6), b"bbb"), (Seq(7), b"c")]
-        );
+        assert_eq!(ops, vec![(Seq(5), &b"aa"[..]), (Seq(6), b"bbb"), (Seq(7), b"c")]);
     }
 }

@@ -72,13 +72,7 @@ impl Sequencer {
     #[must_use]
     pub fn resume(head: Seq, min: Seq) -> Self {
         assert!(min <= head, "the minimum is never ahead of the head");
-        Self {
-            head,
-            min,
-            min_sent: min,
-            content_head: head,
-            ..Self::default()
-        }
+        Self { head, min, min_sent: min, content_head: head, ..Self::default() }
     }
 
     #[must_use]
@@ -140,10 +134,7 @@ impl Sequencer {
 
     /// The leave of a writer of an earlier life, known only from the stored order.
     pub fn leave_of_earlier_life(&mut self) -> Ticket {
-        assert!(
-            self.count == 0,
-            "earlier writers leave before new ones join"
-        );
+        assert!(self.count == 0, "earlier writers leave before new ones join");
         self.min = self.min.max(self.head);
         self.number_system()
     }
@@ -205,18 +196,12 @@ impl Sequencer {
             None => 0,
         };
         if reference_seq > head.0 as i64 {
-            return Verdict::Refused(NackCause::AheadOfHead {
-                reference_seq,
-                head: head.0,
-            });
+            return Verdict::Refused(NackCause::AheadOfHead { reference_seq, head: head.0 });
         }
         if reference_seq < min.0 as i64 {
             writer.refused = true;
             writer.client_seq = message.client_seq;
-            return Verdict::Refused(NackCause::BelowWindow {
-                reference_seq,
-                min: min.0,
-            });
+            return Verdict::Refused(NackCause::BelowWindow { reference_seq, min: min.0 });
         }
         if message.kind == OpKind::Summarize && !writer.may_summarize {
             return Verdict::Refused(NackCause::NoSummaryScope(writer.id));
@@ -242,10 +227,7 @@ impl Sequencer {
                 && mono_ms.saturating_sub(writer.last_heard_ms) > idle_ms
         };
         let found = |writer: &Option<Writer>| writer.as_ref().is_some_and(holds_back);
-        self.writers
-            .iter()
-            .position(found)
-            .map(|at| WriterSlot(at as u32))
+        self.writers.iter().position(found).map(|at| WriterSlot(at as u32))
     }
 
     fn writer_mut(&mut self, slot: WriterSlot) -> Option<&mut Writer> {
@@ -272,21 +254,12 @@ impl Sequencer {
         if self.at_min > 0 {
             return;
         }
-        let lowest = self
-            .writers
-            .iter()
-            .flatten()
-            .map(|writer| writer.reference_seq)
-            .min();
+        let lowest = self.writers.iter().flatten().map(|writer| writer.reference_seq).min();
         let Some(lowest) = lowest else { return };
         assert!(lowest >= self.min.0, "the minimum never falls");
         self.min = Seq(lowest);
-        self.at_min = self
-            .writers
-            .iter()
-            .flatten()
-            .filter(|w| w.reference_seq == lowest)
-            .count() as u32;
+        self.at_min =
+            self.writers.iter().flatten().filter(|w| w.reference_seq == lowest).count() as u32;
     }
 
     fn number_system(&mut self) -> Ticket {
@@ -297,16 +270,9 @@ impl Sequencer {
 
     fn number(&mut self, reference_seq: i64) -> Ticket {
         self.head = self.head.next();
-        assert!(
-            self.min <= self.head,
-            "the minimum is never ahead of the head"
-        );
+        assert!(self.min <= self.head, "the minimum is never ahead of the head");
         self.min_sent = self.min;
-        Ticket {
-            seq: self.head,
-            min: self.min,
-            reference_seq,
-        }
+        Ticket { seq: self.head, min: self.min, reference_seq }
     }
 }
 
@@ -324,10 +290,7 @@ mod tests {
     }
 
     fn noop(client_seq: i64, reference_seq: i64) -> Submission {
-        Submission {
-            kind: OpKind::Noop,
-            ..op(client_seq, reference_seq)
-        }
+        Submission { kind: OpKind::Noop, ..op(client_seq, reference_seq) }
     }
 
     fn id(n: u128) -> ClientId {
@@ -354,11 +317,7 @@ mod tests {
         let leave = s.leave(b).expect("b is there");
         assert_eq!((leave.seq.0, leave.min.0), (6, 4));
         let leave = s.leave(a).expect("a is there");
-        assert_eq!(
-            (leave.seq.0, leave.min.0),
-            (7, 7),
-            "empty: the minimum is the head"
-        );
+        assert_eq!((leave.seq.0, leave.min.0), (7, 7), "empty: the minimum is the head");
         let (_, join) = s.join(id(3), false, 0);
         assert_eq!((join.seq.0, join.min.0), (8, 7));
     }
@@ -377,39 +336,20 @@ mod tests {
     fn impossible_reference_numbers_are_refused() {
         let mut s = Sequencer::default();
         let (a, _) = s.join(id(1), false, 0);
-        let ahead = NackCause::AheadOfHead {
-            reference_seq: 9999,
-            head: 1,
-        };
+        let ahead = NackCause::AheadOfHead { reference_seq: 9999, head: 1 };
         assert_eq!(s.submit(a, op(1, 9999), 0), Verdict::Refused(ahead));
-        assert_eq!(
-            sequenced(s.submit(a, op(1, 1), 0)),
-            (2, 1),
-            "the state was kept"
-        );
-        let below = NackCause::BelowWindow {
-            reference_seq: 0,
-            min: 1,
-        };
+        assert_eq!(sequenced(s.submit(a, op(1, 1), 0)), (2, 1), "the state was kept");
+        let below = NackCause::BelowWindow { reference_seq: 0, min: 1 };
         assert_eq!(s.submit(a, op(2, 0), 0), Verdict::Refused(below));
-        assert_eq!(
-            s.submit(a, op(3, 2), 0),
-            Verdict::Refused(NackCause::UnknownClient)
-        );
+        assert_eq!(s.submit(a, op(3, 2), 0), Verdict::Refused(NackCause::UnknownClient));
     }
 
     #[test]
     fn system_types_do_not_use_up_a_client_number() {
         let mut s = Sequencer::default();
         let (a, _) = s.join(id(1), false, 0);
-        let system = Submission {
-            kind: OpKind::System,
-            ..op(1, 1)
-        };
-        assert_eq!(
-            s.submit(a, system, 0),
-            Verdict::Refused(NackCause::TypeNotAllowed)
-        );
+        let system = Submission { kind: OpKind::System, ..op(1, 1) };
+        assert_eq!(s.submit(a, system, 0), Verdict::Refused(NackCause::TypeNotAllowed));
         assert_eq!(sequenced(s.submit(a, op(1, 1), 0)), (2, 1));
     }
 
@@ -422,15 +362,9 @@ mod tests {
         assert_eq!(sequenced(s.submit(b, noop(1, 2), 0)), (3, 2));
         assert_eq!(s.submit(b, noop(2, 2), 0), Verdict::Absorbed);
         assert_eq!(s.noop(), None);
-        let null = Submission {
-            null_contents: true,
-            ..noop(2, 3)
-        };
+        let null = Submission { null_contents: true, ..noop(2, 3) };
         assert_eq!(s.submit(a, null, 0), Verdict::Absorbed);
-        let null = Submission {
-            null_contents: true,
-            ..noop(3, 3)
-        };
+        let null = Submission { null_contents: true, ..noop(3, 3) };
         assert_eq!(s.submit(b, null, 0), Verdict::Absorbed);
         assert_eq!(s.noop().map(|t| (t.seq.0, t.min.0)), Some((4, 3)));
     }
@@ -439,10 +373,7 @@ mod tests {
     fn summaries_need_their_scope() {
         let mut s = Sequencer::default();
         let (a, _) = s.join(id(1), false, 0);
-        let summarize = Submission {
-            kind: OpKind::Summarize,
-            ..op(1, 1)
-        };
+        let summarize = Submission { kind: OpKind::Summarize, ..op(1, 1) };
         let refused = Verdict::Refused(NackCause::NoSummaryScope(id(1)));
         assert_eq!(s.submit(a, summarize, 0), refused);
         let (b, _) = s.join(id(2), true, 0);
@@ -454,11 +385,7 @@ mod tests {
         let mut s = Sequencer::default();
         let (a, _) = s.join(id(1), false, 0);
         assert_eq!(sequenced(s.submit(a, noop(1, 1), 0)), (2, 1));
-        assert_eq!(
-            s.idle_writer(1_000_000, 300),
-            None,
-            "it knows all there is to know"
-        );
+        assert_eq!(s.idle_writer(1_000_000, 300), None, "it knows all there is to know");
         let (b, _) = s.join(id(2), false, 1000);
         assert_eq!(sequenced(s.submit(b, op(1, 3), 1000)).0, 4);
         assert_eq!(s.idle_writer(1000, 300), Some(a));

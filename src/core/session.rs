@@ -101,10 +101,7 @@ pub struct Seat {
 impl Connection {
     #[must_use]
     pub fn new(peer: IpAddr, sid: u128, mono_ms: u64) -> Self {
-        let protocol = Protocol::Http {
-            reader: HttpReader::default(),
-            is_answering: false,
-        };
+        let protocol = Protocol::Http { reader: HttpReader::default(), is_answering: false };
         Self {
             peer,
             dialect: None,
@@ -142,9 +139,7 @@ impl Connection {
     /// The Phoenix channel of a topic.
     #[must_use]
     pub fn channel(&self, topic: &str) -> Option<&Channel> {
-        self.channels
-            .iter()
-            .find(|channel| &*channel.topic == topic)
+        self.channels.iter().find(|channel| &*channel.topic == topic)
     }
 
     /// The seat that a client id names; on Socket.IO the only address an operation has.
@@ -154,12 +149,10 @@ impl Connection {
     }
 
     pub fn seats(&self) -> impl Iterator<Item = Seat> + '_ {
-        self.channels
-            .iter()
-            .filter_map(|channel| match channel.place {
-                Place::Here(seat) => Some(seat),
-                Place::Joined | Place::Waiting | Place::Elsewhere(_) => None,
-            })
+        self.channels.iter().filter_map(|channel| match channel.place {
+            Place::Here(seat) => Some(seat),
+            Place::Joined | Place::Waiting | Place::Elsewhere(_) => None,
+        })
     }
 
     /// The id of this connection on the Socket.IO wire.
@@ -167,8 +160,6 @@ impl Connection {
     pub fn sid_text(&self) -> String {
         const ALPHABET: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        (0..20)
-            .map(|at| ALPHABET[(self.sid >> (at * 6)) as usize & 63] as char)
-            .collect()
+        (0..20).map(|at| ALPHABET[(self.sid >> (at * 6)) as usize & 63] as char).collect()
     }
 }

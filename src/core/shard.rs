@@ -102,22 +102,14 @@ impl Shard {
             Event::Bytes { conn, bytes } => self.received(now, conn, bytes, actions),
             Event::Sent { conn, bytes } => self.sent(now, conn, bytes, actions),
             Event::Closed { conn } => self.closed(now, conn, actions),
-            Event::Persisted {
-                partition,
-                batch,
-                result,
-            } => {
+            Event::Persisted { partition, batch, result } => {
                 self.persisted(now, partition, batch, result, actions);
             }
             Event::Loaded { doc, image } => self.loaded(now, &doc, image, actions),
             Event::Summarized { doc, seq, verdict } => {
                 self.summarized(now, &doc, seq, verdict, actions);
             }
-            Event::Responded {
-                conn,
-                response,
-                close,
-            } => {
+            Event::Responded { conn, response, close } => {
                 self.responded(now, conn, response, close, actions);
             }
             Event::Broadcast { doc, content } => {
@@ -135,9 +127,7 @@ impl Shard {
 
     /// Frames to write to a connection now, about `bytes_max` of them; returns their bytes.
     pub fn take_output(&mut self, conn: ConnId, bytes_max: usize, out: &mut Vec<Bytes>) -> usize {
-        self.conns
-            .get_mut(conn)
-            .map_or(0, |conn| conn.outbox.take(bytes_max, out))
+        self.conns.get_mut(conn).map_or(0, |conn| conn.outbox.take(bytes_max, out))
     }
 
     /// The peer sends no more. True when it has asked for something that is still to come: then
@@ -212,11 +202,7 @@ impl Shard {
 
     /// The state of a connection, socket or link.
     fn connection(&self, conn: ConnId) -> Option<&Connection> {
-        let found = if is_link(conn) {
-            self.links.get(conn)
-        } else {
-            self.conns.get(conn)
-        };
+        let found = if is_link(conn) { self.links.get(conn) } else { self.conns.get(conn) };
         found.map(|c| &*c.state)
     }
 
@@ -267,9 +253,7 @@ struct Random(u128);
 
 impl Random {
     fn next(&mut self) -> u128 {
-        self.0 = self
-            .0
-            .wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 67)).wrapping_mul(0xbf58_476d_1ce4_e5b9_94d0_49bb_1331_11eb);
         bits = (bits ^ (bits >> 61)).wrapping_mul(0xd6e8_feb8_6659_fd93_ff51_afd7_ed55_8ccd);

@@ -67,12 +67,7 @@ impl Summaries {
     /// reference number: once the minimum has passed that, nobody knows it any more.
     pub fn proposed(&mut self, seq: Seq, reference_seq: u64, contents: Bytes, quorum: QuorumBlobs) {
         self.unanswered.push(seq.0);
-        self.waiting.push_back(Open {
-            seq,
-            reference_seq,
-            contents,
-            quorum,
-        });
+        self.waiting.push_back(Open { seq, reference_seq, contents, quorum });
     }
 
     /// The next job, if none is running and one's operation is visible. `min_of` finds the minimum
@@ -90,9 +85,7 @@ impl Summaries {
         self.running = Some(open.seq);
         let reference = Seq(open.reference_seq);
         let blobs = open.quorum;
-        let min = min_of(reference)
-            .unwrap_or(self.min_floor)
-            .min(open.reference_seq);
+        let min = min_of(reference).unwrap_or(self.min_floor).min(open.reference_seq);
         self.min_floor = min;
         let protocol = Protocol {
             attributes: Attributes {
@@ -109,11 +102,7 @@ impl Summaries {
             valid_parents: Vec::new(),
             time_unix_s: time_unix_s as i64,
         };
-        let job = SummaryJob {
-            proposal: proposal.map_err(|_| ()),
-            protocol,
-            context,
-        };
+        let job = SummaryJob { proposal: proposal.map_err(|_| ()), protocol, context };
         Some((open.seq, job))
     }
 
@@ -126,9 +115,7 @@ impl Summaries {
     /// Handle and number of the last acked summary, for `summaryContext`.
     #[must_use]
     pub fn context(&self) -> Option<(&str, Seq)> {
-        self.last_acked
-            .as_ref()
-            .map(|(id, seq)| (id.as_str(), Seq(*seq)))
+        self.last_acked.as_ref().map(|(id, seq)| (id.as_str(), Seq(*seq)))
     }
 
     /// Whether the verdict of a job is wanted: it was started by this life of the document, and
@@ -168,9 +155,7 @@ impl Summaries {
             "summarize" => self.unanswered.push(seq.0),
             "summaryAck" | "summaryNack" => {
                 let number = |raw: Raw<'_>| {
-                    raw.field("summaryProposal")?
-                        .field("summarySequenceNumber")?
-                        .as_u64()
+                    raw.field("summaryProposal")?.field("summarySequenceNumber")?.as_u64()
                 };
                 let Some(proposal) = contents.and_then(number) else {
                     return;
@@ -220,31 +205,15 @@ mod tests {
     fn jobs_run_one_after_the_other_once_their_operation_is_visible() {
         let mut summaries = Summaries::default();
         let quorum = || Quorum::default().blobs_at(Seq(4));
-        summaries.proposed(
-            Seq(5),
-            4,
-            Bytes::from_static(br#"{"handle":"x"}"#),
-            quorum(),
-        );
-        summaries.proposed(
-            Seq(6),
-            4,
-            Bytes::from_static(br#"{"handle":"y"}"#),
-            quorum(),
-        );
+        summaries.proposed(Seq(5), 4, Bytes::from_static(br#"{"handle":"x"}"#), quorum());
+        summaries.proposed(Seq(6), 4, Bytes::from_static(br#"{"handle":"y"}"#), quorum());
         assert!(summaries.start(Seq(4), 0, |_| None).is_none());
         let (seq, _) = summaries.start(Seq(6), 0, |_| Some(2)).expect("visible");
         assert_eq!(seq, Seq(5));
         assert!(summaries.awaits(Seq(5)));
-        assert!(
-            summaries.start(Seq(6), 0, |_| None).is_none(),
-            "one at a time"
-        );
+        assert!(summaries.start(Seq(6), 0, |_| None).is_none(), "one at a time");
         summaries.answered(Seq(5), None);
-        assert!(
-            !summaries.awaits(Seq(5)) && !summaries.awaits(Seq(6)),
-            "answered, not started"
-        );
+        assert!(!summaries.awaits(Seq(5)) && !summaries.awaits(Seq(6)), "answered, not started");
         summaries.settled();
         assert_eq!(summaries.unanswered(), vec![Seq(6)]);
         assert!(summaries.start(Seq(6), 0, |_| None).is_some());

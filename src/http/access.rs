@@ -86,17 +86,12 @@ pub(super) fn authorize(
     need: Need,
 ) -> Result<Claims, Failure> {
     let credentials = credentials(request)?;
-    if let Credentials::Basic {
-        tenant: Some(named),
-        ..
-    } = &credentials
+    if let Credentials::Basic { tenant: Some(named), .. } = &credentials
         && named != tenant
     {
         return Err(TokenFault::WrongTenant.into());
     }
-    let claims = core
-        .keyring
-        .verify(tenant, credentials.jwt(), core.now_unix_s())?;
+    let claims = core.keyring.verify(tenant, credentials.jwt(), core.now_unix_s())?;
     let asked = match wire {
         Wire::Fluid => None,
         // Parameters of path, query and body are one to Levee.

@@ -39,11 +39,7 @@ pub(super) async fn get(
 ) -> Result<Reply, Failure> {
     authorize(core, request, wire, (tenant, Some(document)), Need::Read)?;
     let doc = DocKey::new(tenant, document);
-    let number = |name| {
-        request
-            .query(name)
-            .and_then(|text| text.trim().parse::<i64>().ok())
-    };
+    let number = |name| request.query(name).and_then(|text| text.trim().parse::<i64>().ok());
     let (from, to) = (number("from"), number("to"));
     match wire {
         Wire::Fluid => {
@@ -52,11 +48,8 @@ pub(super) async fn get(
         }
         Wire::Levee => {
             let found = levee(core, &doc, from, to).await?;
-            let runs: Vec<Cow<'_, [u8]>> = found
-                .runs
-                .iter()
-                .map(|run| membership_contents(run))
-                .collect();
+            let runs: Vec<Cow<'_, [u8]>> =
+                found.runs.iter().map(|run| membership_contents(run)).collect();
             Ok(Reply::json(200, joined("{\"value\":[", &runs, "]}")))
         }
     }
@@ -65,24 +58,16 @@ pub(super) async fn get(
 /// Both bounds are exclusive, and each has a default on the other's side.
 fn fluid_range(from: Option<i64>, to: Option<i64>) -> Range {
     let span = OPS_MAX as i64 + 1;
-    let from = from
-        .unwrap_or_else(|| to.map_or(0, |to| to.saturating_sub(span)).max(0))
-        .max(0);
+    let from = from.unwrap_or_else(|| to.map_or(0, |to| to.saturating_sub(span)).max(0)).max(0);
     let to = to.unwrap_or(i64::MAX).min(from.saturating_add(span));
-    Range {
-        from: from.unsigned_abs() + 1,
-        to: to.saturating_sub(1).max(0).unsigned_abs(),
-    }
+    Range { from: from.unsigned_abs() + 1, to: to.saturating_sub(1).max(0).unsigned_abs() }
 }
 
 /// The upper bound is inclusive; so is the lower one, as far as [`levee`] goes along.
 fn levee_range(bound: u64, to: Option<i64>) -> Range {
     let from = bound.max(1);
     let to = to.unwrap_or(i64::MAX).max(0).unsigned_abs();
-    Range {
-        from,
-        to: to.min(from + OPS_MAX - 1),
-    }
+    Range { from, to: to.min(from + OPS_MAX - 1) }
 }
 
 /// Levee's driver takes the lower bound for inclusive where it loads, and for exclusive where it
@@ -100,15 +85,7 @@ async fn levee(
         return Ok(found);
     }
     // Alone: there is no other in the range, or it is so large that no other fits beside it.
-    read(
-        core,
-        doc,
-        Range {
-            from: bound + 1,
-            ..range
-        },
-    )
-    .await
+    read(core, doc, Range { from: bound + 1, ..range }).await
 }
 
 /// What everybody may see of a range: from the document's memory if all of it is there.
@@ -117,18 +94,11 @@ async fn read(core: &CoreContext, doc: &DocKey, range: Range) -> Result<Found, F
     let from = Seq(range.from);
     if let Some(published) = (core.live.published)(doc) {
         to = to.min(published.head);
-        if from <= to
-            && published
-                .first_in_history
-                .is_some_and(|first| first <= from)
-        {
+        if from <= to && published.first_in_history.is_some_and(|first| first <= from) {
             let runs = (core.live.history)(doc, from, to);
             let bytes: usize = runs.iter().map(Bytes::len).sum();
             if bytes <= BYTES_MAX && bytes > 0 {
-                return Ok(Found {
-                    runs,
-                    last: Some(to),
-                });
+                return Ok(Found { runs, last: Some(to) });
             }
         }
     }

@@ -83,10 +83,7 @@ pub(super) async fn create(
         return Err(Failure::DocumentExists);
     }
     let (body, time_unix_s) = (request.body.clone(), core.now_unix_s());
-    let made = core
-        .store
-        .run(&doc, move |_| make(&body.decode(), time_unix_s))
-        .await?;
+    let made = core.store.run(&doc, move |_| make(&body.decode(), time_unix_s)).await?;
     let (new, wishes) = made?;
     // An id spelled so strangely that it was overlooked when the document was placed.
     if in_path.is_none() && wishes.id.is_some_and(|id| id != doc.document()) {
@@ -98,21 +95,11 @@ pub(super) async fn create(
     store(core, &doc, new).await?;
     let created = Created {
         id: doc.document(),
-        token: if wishes.token {
-            creation_token(core, &doc, &claims)
-        } else {
-            None
-        },
-        session: wishes
-            .session
-            .then(|| session_of(core, request, wire, &doc, false)),
+        token: if wishes.token { creation_token(core, &doc, &claims) } else { None },
+        session: wishes.session.then(|| session_of(core, request, wire, &doc, false)),
     };
     Ok(match created {
-        Created {
-            token: None,
-            session: None,
-            id,
-        } => Reply::of(201, &id),
+        Created { token: None, session: None, id } => Reply::of(201, &id),
         created => Reply::of(201, &created),
     })
 }
@@ -132,11 +119,7 @@ fn make(body: &[u8], time_unix_s: i64) -> Result<(NewDocument, Wishes), GitError
 /// Only for a token made for the id, or on Fluid's wire for no document yet.
 fn may_name(claims: &Claims, wire: Wire, id: &str) -> Result<(), Failure> {
     let is_open = wire == Wire::Fluid && claims.document().is_empty();
-    if is_open || claims.document() == id {
-        Ok(())
-    } else {
-        Err(TokenFault::WrongDocument.into())
-    }
+    if is_open || claims.document() == id { Ok(()) } else { Err(TokenFault::WrongDocument.into()) }
 }
 
 /// Makes the document durable: everything in one group, or large objects first and then the group
@@ -149,24 +132,14 @@ async fn store(core: &CoreContext, doc: &DocKey, new: NewDocument) -> Result<(),
     if bytes > GROUP_BYTES_MAX {
         core.store.put_objects(doc, new.objects).await?;
     } else {
-        records.extend(
-            new.objects
-                .into_iter()
-                .map(|object| Record::Object(doc.clone(), object)),
-        );
+        records.extend(new.objects.into_iter().map(|object| Record::Object(doc.clone(), object)));
     }
     if let Some(version) = new.version {
         records.push(Record::Version(doc.clone(), version));
     }
     let checkpoint = initial_checkpoint(attributes.sequence_number, &new.protocol.values);
-    records.push(Record::Checkpoint(
-        doc.clone(),
-        Seq(attributes.sequence_number),
-        checkpoint,
-    ));
-    core.store
-        .append(core.placement.partition(doc), records)
-        .await?;
+    records.push(Record::Checkpoint(doc.clone(), Seq(attributes.sequence_number), checkpoint));
+    core.store.append(core.placement.partition(doc), records).await?;
     if bytes <= GROUP_BYTES_MAX {
         remember(core, doc, cached);
     }
@@ -185,11 +158,7 @@ pub(super) async fn describe(
     let head = match (core.live.published)(&doc) {
         Some(published) => published.head,
         None => {
-            let image = core
-                .store
-                .load(&doc)
-                .await?
-                .ok_or(Failure::DocumentNotFound)?;
+            let image = core.store.load(&doc).await?.ok_or(Failure::DocumentNotFound)?;
             let at_checkpoint = image.checkpoint.map_or(Seq(0), |(seq, _)| seq);
             image.ops.last().map_or(at_checkpoint, |run| run.last())
         }
@@ -277,18 +246,13 @@ fn creation_token(core: &CoreContext, doc: &DocKey, claims: &Claims) -> Option<S
         ver: "1.0",
         jti: jti.as_str(),
     };
-    core.keyring
-        .sign(doc.tenant(), &serde_json::to_string(&minted).ok()?)
+    core.keyring.sign(doc.tenant(), &serde_json::to_string(&minted).ok()?)
 }
 
 /// Ids stand in paths, keys and logs.
 pub(super) fn check_name(id: &str) -> Result<(), Failure> {
     let is_fine = !id.is_empty() && id.len() <= NAME_BYTES_MAX && !id.chars().any(char::is_control);
-    if is_fine {
-        Ok(())
-    } else {
-        Err(Failure::InvalidDocumentId)
-    }
+    if is_fine { Ok(()) } else { Err(Failure::InvalidDocumentId) }
 }
 
 /// Holds an id while its document is being made.
@@ -300,10 +264,7 @@ struct Creating<'a> {
 impl<'a> Creating<'a> {
     fn begin(core: &'a CoreContext, doc: &DocKey) -> Result<Self, Failure> {
         if core.creating.borrow_mut().insert(doc.clone()) {
-            Ok(Self {
-                core,
-                doc: doc.clone(),
-            })
+            Ok(Self { core, doc: doc.clone() })
         } else {
             Err(Failure::DocumentExists)
         }

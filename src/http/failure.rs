@@ -101,10 +101,7 @@ impl Failure {
                 body
             }
             Self::Git(error) => {
-                let dialect = RestDialect::Levee {
-                    base_url: String::new(),
-                    tenant: String::new(),
-                };
+                let dialect = RestDialect::Levee { base_url: String::new(), tenant: String::new() };
                 return Reply::json(status, error.body(&dialect));
             }
             Self::DocumentNotFound | Self::DocumentExists | Self::InvalidDocumentId => {

@@ -34,10 +34,9 @@ pub(super) async fn answer(
     }
     let dialect = match wire {
         Wire::Fluid => RestDialect::Fluid,
-        Wire::Levee => RestDialect::Levee {
-            base_url: base_url(core, request),
-            tenant: tenant.to_owned(),
-        },
+        Wire::Levee => {
+            RestDialect::Levee { base_url: base_url(core, request), tenant: tenant.to_owned() }
+        }
     };
     let job = GitJob {
         request: asked,
@@ -47,11 +46,7 @@ pub(super) async fn answer(
     };
     let answer = objects::answer(core, &doc, job, request.body.clone()).await?;
     let reply = Reply::json(answer.status, answer.body);
-    Ok(if answer.immutable {
-        reply.with("cache-control", IMMUTABLE)
-    } else {
-        reply
-    })
+    Ok(if answer.immutable { reply.with("cache-control", IMMUTABLE) } else { reply })
 }
 
 fn need(request: &GitRequest) -> Need {
@@ -76,10 +71,7 @@ fn need(request: &GitRequest) -> Need {
 pub(super) fn versions(request: &HttpRequest) -> GitRequest {
     let start = request.query("sha").map(String::from).unwrap_or_default();
     let count = request.query("count").and_then(|count| count.parse().ok());
-    GitRequest::Commits {
-        start,
-        count: count.unwrap_or(1),
-    }
+    GitRequest::Commits { start, count: count.unwrap_or(1) }
 }
 
 /// `GET /repos/:tenant/git/trees/:id`; Levee takes only the literal 1 for recursive.

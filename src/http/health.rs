@@ -36,17 +36,10 @@ pub(super) fn home(core: &CoreContext, request: &HttpRequest) -> Reply {
                 TenantKeys::Signed { .. } => "signed tokens",
                 TenantKeys::Unverified => "any token: development only",
             };
-            rows.push_str(&format!(
-                "<li><code>{}</code>: {how}</li>",
-                escaped(&tenant.id)
-            ));
+            rows.push_str(&format!("<li><code>{}</code>: {how}</li>", escaped(&tenant.id)));
         }
     }
-    let tenants = if rows.is_empty() {
-        rows
-    } else {
-        format!("<h2>Tenants</h2><ul>{rows}</ul>")
-    };
+    let tenants = if rows.is_empty() { rows } else { format!("<h2>Tenants</h2><ul>{rows}</ul>") };
     Reply::html(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Levee</title>\
          <style>body{{font:16px/1.5 system-ui;max-width:46em;margin:3em auto;padding:0 1em}}\

@@ -114,20 +114,13 @@ fn git_request(
         Route::Refs { tenant } => (tenant, GitRequest::Refs),
         Route::CreateRef { tenant } => (tenant, GitRequest::CreateRef { body: body() }),
         Route::Ref { tenant, name } => (tenant, GitRequest::Ref { name: name.into() }),
-        Route::UpdateRef { tenant, name } => (
-            tenant,
-            GitRequest::UpdateRef {
-                name: name.into(),
-                body: body(),
-            },
-        ),
+        Route::UpdateRef { tenant, name } => {
+            (tenant, GitRequest::UpdateRef { name: name.into(), body: body() })
+        }
         Route::CreateSummary { tenant } => (tenant, GitRequest::UploadSummary { body: body() }),
-        Route::LatestSummary { tenant } => (
-            tenant,
-            GitRequest::Summary {
-                version: "latest".to_owned(),
-            },
-        ),
+        Route::LatestSummary { tenant } => {
+            (tenant, GitRequest::Summary { version: "latest".to_owned() })
+        }
         Route::Summary { tenant, id } => (tenant, GitRequest::Summary { version: id.into() }),
         Route::Home
         | Route::Health
@@ -152,12 +145,8 @@ fn git_request(
 
 fn accepts_json(request: &HttpRequest) -> bool {
     request.accept.as_deref().is_none_or(|accept| {
-        let types = accept
-            .split(',')
-            .map(|range| range.split(';').next().unwrap_or("").trim());
+        let types = accept.split(',').map(|range| range.split(';').next().unwrap_or("").trim());
         accept.trim().is_empty()
-            || types
-                .into_iter()
-                .any(|t| matches!(t, "*/*" | "application/*" | "application/json"))
+            || types.into_iter().any(|t| matches!(t, "*/*" | "application/*" | "application/json"))
     })
 }

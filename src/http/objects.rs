@@ -34,10 +34,7 @@ pub(super) struct ObjectCache {
 
 impl ObjectCache {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self {
-            young_bytes_max: bytes_max / 2,
-            ..Self::default()
-        }
+        Self { young_bytes_max: bytes_max / 2, ..Self::default() }
     }
 
     pub(super) fn insert(&mut self, doc: &DocKey, object: StoredObject) {
@@ -49,11 +46,7 @@ impl ObjectCache {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
         }
-        if self
-            .young
-            .insert((doc.clone(), object.id), object)
-            .is_none()
-        {
+        if self.young.insert((doc.clone(), object.id), object).is_none() {
             self.young_bytes += bytes;
         }
     }
@@ -86,15 +79,8 @@ struct Cached<'a> {
 
 impl Objects for Cached<'_> {
     fn object(&self, id: &ObjectId) -> Result<Option<StoredObject>, ObjectsUnavailable> {
-        let found = self
-            .cache
-            .borrow_mut()
-            .get(self.doc, id)
-            .ok_or(ObjectsUnavailable)?;
-        let left = self
-            .bytes_left
-            .get()
-            .checked_sub(found.body.len() + ENTRY_BYTES);
+        let found = self.cache.borrow_mut().get(self.doc, id).ok_or(ObjectsUnavailable)?;
+        let left = self.bytes_left.get().checked_sub(found.body.len() + ENTRY_BYTES);
         self.bytes_left.set(left.ok_or(ObjectsUnavailable)?);
         Ok(Some(found))
     }
@@ -142,11 +128,7 @@ pub(super) async fn answer(
 ) -> Result<GitAnswer, Failure> {
     if is_by_id(&job.request) {
         let bytes_left = Cell::new(ON_CORE_BYTES_MAX);
-        let cached = Cached {
-            cache: &core.objects,
-            doc,
-            bytes_left,
-        };
+        let cached = Cached { cache: &core.objects, doc, bytes_left };
         let answer = job.run(&cached);
         if answer.status != UNAVAILABLE {
             return Ok(answer);
@@ -228,13 +210,7 @@ fn run_recorded(job: &GitJob, objects: &dyn Objects) -> (GitAnswer, Vec<StoredOb
         bytes_left: Cell::new(PREFETCH_BYTES_MAX),
     };
     let answer = job.run(&recording);
-    if let (
-        GitRequest::Tree {
-            recursive: true, ..
-        },
-        200,
-    ) = (&job.request, answer.status)
-    {
+    if let (GitRequest::Tree { recursive: true, .. }, 200) = (&job.request, answer.status) {
         prefetch_blobs(&recording);
     }
     (answer, recording.seen.into_inner())

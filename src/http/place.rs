@@ -79,9 +79,5 @@ fn new_id(request: &HttpRequest, bits: u128) -> String {
     let uuid = ClientId::from_bits(bits);
     let is_levee = credentials(request)
         .is_ok_and(|found| matches!(found, levee_core::auth::Credentials::Bearer(_)));
-    if is_levee {
-        uuid.as_str().replace('-', "")
-    } else {
-        uuid.as_str().to_owned()
-    }
+    if is_levee { uuid.as_str().replace('-', "") } else { uuid.as_str().to_owned() }
 }

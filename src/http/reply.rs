@@ -39,12 +39,7 @@ pub(super) struct Reply {
 impl Reply {
     fn new(status: u16, content_type: Option<&'static str>, body: Bytes) -> Self {
         let headers = Vec::new();
-        Self {
-            status,
-            content_type,
-            body,
-            headers,
-        }
+        Self { status, content_type, body, headers }
     }
 
     /// JSON text.
@@ -88,9 +83,7 @@ impl Reply {
     pub(super) fn preflight(asked_headers: &str) -> Self {
         let mut allowed = ALLOWED_HEADERS.to_owned();
         for name in asked_headers.split(',').map(str::trim) {
-            let known = ALLOWED_HEADERS
-                .split(',')
-                .any(|known| known.eq_ignore_ascii_case(name));
+            let known = ALLOWED_HEADERS.split(',').any(|known| known.eq_ignore_ascii_case(name));
             let fits = allowed.len() + name.len() < ALLOWED_BYTES_MAX;
             if !known && fits && !name.is_empty() && name.bytes().all(is_name_byte) {
                 allowed.push(',');
@@ -115,11 +108,7 @@ impl Reply {
         if let Some(id) = request.request_id.as_deref().filter(|id| id.len() <= 200) {
             headers.push(("x-request-id", id));
         }
-        headers.extend(
-            self.headers
-                .iter()
-                .map(|(name, value)| (*name, value.as_ref())),
-        );
+        headers.extend(self.headers.iter().map(|(name, value)| (*name, value.as_ref())));
         let head = ResponseHead {
             status: self.status,
             content_type: self.content_type,
@@ -128,10 +117,7 @@ impl Reply {
         };
         let mut bytes = Vec::with_capacity(self.body.len() + 512);
         http::respond(&mut bytes, request.method, &head, &self.body);
-        Response {
-            bytes: bytes.into(),
-            close: !request.keep_alive,
-        }
+        Response { bytes: bytes.into(), close: !request.keep_alive }
     }
 }
 
@@ -149,18 +135,11 @@ mod tests {
         let allowed = |asked: &str| {
             let reply = Reply::preflight(asked);
             assert_eq!((reply.status, reply.content_type), (204, None));
-            reply.headers[1]
-                .1
-                .strip_prefix(ALLOWED_HEADERS)
-                .unwrap()
-                .to_owned()
+            reply.headers[1].1.strip_prefix(ALLOWED_HEADERS).unwrap().to_owned()
         };
         assert_eq!(allowed(""), "");
         assert_eq!(allowed("authorization, content-type"), "");
-        assert_eq!(
-            allowed("authorization, x-driver-version"),
-            ",x-driver-version"
-        );
+        assert_eq!(allowed("authorization, x-driver-version"), ",x-driver-version");
         assert_eq!(allowed("a b,é,x\"y,,z"), ",z");
         assert!(allowed(&"long-name,".repeat(500)).len() <= ALLOWED_BYTES_MAX);
     }

@@ -22,9 +22,7 @@ pub(super) fn broadcast(
     authorize(core, request, wire, (tenant, Some(document)), Need::Write)?;
     let body = request.body.decode();
     let body = Raw::parse(&body).map_err(|_| Failure::BadRequest)?;
-    let content = body
-        .field("signalContent")
-        .filter(|content| content.kind() == Kind::Object);
+    let content = body.field("signalContent").filter(|content| content.kind() == Kind::Object);
     let content = content.ok_or(Failure::BadRequest)?.bytes();
     if content.len() > CONTENT_BYTES_MAX {
         return Err(Failure::BadRequest);

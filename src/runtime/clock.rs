@@ -13,9 +13,7 @@ impl Clock {
     /// Starts counting; make one per process and copy it.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            start: Instant::now(),
-        }
+        Self { start: Instant::now() }
     }
 
     /// Milliseconds since the start.
@@ -27,13 +25,8 @@ impl Clock {
     /// Both clocks.
     #[must_use]
     pub fn now(self) -> Now {
-        let unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
-        Now {
-            mono_ms: self.mono_ms(),
-            unix_ms,
-        }
+        Now { mono_ms: self.mono_ms(), unix_ms }
     }
 }

@@ -31,9 +31,7 @@ pub fn allowed_cpus() -> Vec<usize> {
         return vec![0];
     }
     // SAFETY: every index is below the set's size in bits.
-    (0..libc::CPU_SETSIZE as usize)
-        .filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) })
-        .collect()
+    (0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect()
 }
 
 /// Whether this machine has the address, such as `127.0.0.1` or `[::1]`.

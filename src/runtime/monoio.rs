@@ -50,9 +50,7 @@ impl Loop {
                 }
             }
         }
-        let runtime = RuntimeBuilder::<LegacyDriver>::new()
-            .enable_timer()
-            .build()?;
+        let runtime = RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?;
         Ok((Self(FusionRuntime::Legacy(runtime)), DriverKind::Epoll))
     }
 
@@ -120,10 +118,7 @@ impl Listener {
         }
         // SAFETY: the call just made this descriptor, and nobody else knows it.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Accepted {
-            socket,
-            peer: peer_address(&storage),
-        })
+        Ok(Accepted { socket, peer: peer_address(&storage) })
     }
 }
 
@@ -172,10 +167,7 @@ pub fn register(socket: OwnedFd) -> io::Result<(Reader, Writer)> {
 /// # Errors
 /// When the process has no descriptor left for the moment of the change; the socket is closed.
 pub fn join(reader: Reader, writer: Writer) -> io::Result<OwnedFd> {
-    let stream = reader
-        .half
-        .reunite(writer.0)
-        .map_err(|_| io::ErrorKind::InvalidInput)?;
+    let stream = reader.half.reunite(writer.0).map_err(|_| io::ErrorKind::InvalidInput)?;
     // A wait that was dropped may still be on its way through the ring and holds the old
     // descriptor, so the socket leaves under a new one.
     // SAFETY: the stream keeps its descriptor open until the end of this function.

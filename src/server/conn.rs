@@ -166,11 +166,7 @@ impl Core {
         if let Some(bytes) = buffer.get_mut(..count) {
             self.handle(Event::Bytes { conn, bytes });
         }
-        Ok(if is_full {
-            Received::Some
-        } else {
-            Received::Drained
-        })
+        Ok(if is_full { Received::Some } else { Received::Drained })
     }
 
     // walk 12/12
@@ -219,8 +215,7 @@ async fn write(core: &Rc<Core>, conn: &Rc<Conn>, mut writer: Writer, mut output:
         output = rest;
         let Ok(count) = taken else { break };
         output.advance(count);
-        conn.written_bytes
-            .set(conn.written_bytes.get() + count as u64);
+        conn.written_bytes.set(conn.written_bytes.get() + count as u64);
     }
     conn.writer.replace(Some(writer));
     if output.is_empty() {

@@ -36,14 +36,8 @@ pub struct Control {
 impl Control {
     #[must_use]
     pub fn new(cores: u16, drain_spread_ms: u64) -> Self {
-        let cores = (0..cores)
-            .map(|_| CachePadded::new(CoreState::default()))
-            .collect();
-        Self {
-            phase: AtomicU8::new(0),
-            drain_spread_ms,
-            cores,
-        }
+        let cores = (0..cores).map(|_| CachePadded::new(CoreState::default())).collect();
+        Self { phase: AtomicU8::new(0), drain_spread_ms, cores }
     }
 
     #[must_use]
@@ -80,25 +74,18 @@ impl Control {
     /// Whether every core is drained.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.cores
-            .iter()
-            .all(|core| core.settled.load(Ordering::Acquire))
+        self.cores.iter().all(|core| core.settled.load(Ordering::Acquire))
     }
 
     /// When each core last ticked, milliseconds since the process started.
     pub fn beats(&self) -> impl Iterator<Item = u64> {
-        self.cores
-            .iter()
-            .map(|core| core.beat_ms.load(Ordering::Relaxed))
+        self.cores.iter().map(|core| core.beat_ms.load(Ordering::Relaxed))
     }
 
     /// Every core's figures, at most a tick old.
     #[must_use]
     pub fn figures(&self) -> Vec<Figures> {
-        let kept = self
-            .cores
-            .iter()
-            .filter_map(|core| core.figures.lock().ok());
+        let kept = self.cores.iter().filter_map(|core| core.figures.lock().ok());
         kept.map(|figures| figures.clone()).collect()
     }
 }

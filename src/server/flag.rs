@@ -105,12 +105,10 @@ impl Gate {
 /// whole core with it.
 pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
-    poll_fn(
-        |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        },
-    )
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
     .await
 }
 
@@ -133,10 +131,7 @@ mod tests {
         }
         assert!(pin!(flag.take()).poll(&mut context).is_ready());
         assert!(!flag.is_raised());
-        assert_eq!(
-            pin!(flag.or(ready(7))).poll(&mut context),
-            Poll::Ready(Some(7))
-        );
+        assert_eq!(pin!(flag.or(ready(7))).poll(&mut context), Poll::Ready(Some(7)));
     }
 
     #[test]
@@ -147,9 +142,6 @@ mod tests {
         let result = pin!(caught(async { panic!("planted") })).poll(&mut context);
         std::panic::set_hook(quiet);
         assert_eq!(result, Poll::Ready(None::<()>));
-        assert_eq!(
-            pin!(caught(ready(1))).poll(&mut context),
-            Poll::Ready(Some(1))
-        );
+        assert_eq!(pin!(caught(ready(1))).poll(&mut context), Poll::Ready(Some(1)));
     }
 }

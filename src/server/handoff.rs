@@ -52,10 +52,7 @@ impl Conns {
             self.slots.push((0, None));
             (self.slots.len() - 1) as u32
         });
-        let generation = self
-            .slots
-            .get(slot as usize)
-            .map_or(0, |(generation, _)| *generation);
+        let generation = self.slots.get(slot as usize).map_or(0, |(generation, _)| *generation);
         ConnId { slot, generation }
     }
 
@@ -84,10 +81,7 @@ impl Conns {
 
     /// Runs `f` on every socket.
     pub(super) fn each(&self, f: impl FnMut(&Rc<Conn>)) {
-        self.slots
-            .iter()
-            .filter_map(|(_, conn)| conn.as_ref())
-            .for_each(f);
+        self.slots.iter().filter_map(|(_, conn)| conn.as_ref()).for_each(f);
     }
 
     /// Sockets that are open or on their way out.

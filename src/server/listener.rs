@@ -35,10 +35,7 @@ pub enum ListenError {
     #[error("{0} is not an address of this machine")]
     NotHere(SocketAddr),
     #[error("cannot listen on {address}: {source}")]
-    Other {
-        address: SocketAddr,
-        source: io::Error,
-    },
+    Other { address: SocketAddr, source: io::Error },
 }
 
 impl ListenError {
@@ -70,13 +67,8 @@ pub fn bind(address: SocketAddr, cores: u16) -> Result<Bound, ListenError> {
     let probe = listen_when_free(address).map_err(failed)?;
     let address = probe.local_addr().map_err(failed)?;
     drop(probe);
-    let sockets = (0..cores)
-        .map(|_| listen(address, true))
-        .collect::<Result<_, _>>();
-    Ok(Bound {
-        address,
-        sockets: sockets.map_err(failed)?,
-    })
+    let sockets = (0..cores).map(|_| listen(address, true)).collect::<Result<_, _>>();
+    Ok(Bound { address, sockets: sockets.map_err(failed)? })
 }
 
 /// A process that was killed keeps its ports until the kernel has wound its ring down.
@@ -94,11 +86,7 @@ fn listen_when_free(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn listen(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(is_shared)?;
     // Accepted sockets inherit these: no system call for each of them.

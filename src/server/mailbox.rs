@@ -20,21 +20,11 @@ pub enum Letter {
     /// For the shard itself.
     Mail(Mail),
     /// A socket that moves here, with its state.
-    Adopt {
-        socket: OwnedFd,
-        state: Box<Connection>,
-    },
+    Adopt { socket: OwnedFd, state: Box<Connection> },
     /// A REST request about a document of the receiving core, from a socket of the sending one.
-    Request {
-        conn: ConnId,
-        request: Box<HttpRequest>,
-    },
+    Request { conn: ConnId, request: Box<HttpRequest> },
     /// The answer to a `Request`.
-    Response {
-        conn: ConnId,
-        response: Bytes,
-        close: bool,
-    },
+    Response { conn: ConnId, response: Bytes, close: bool },
 }
 
 /// Letters that the rings of one core hold together, spread over its peers.
@@ -88,10 +78,7 @@ pub fn mesh(cores: u16) -> Vec<(Inbox, Outboxes)> {
     let bells: Vec<_> = (0..count).map(|_| Arc::new(Doorbell::default())).collect();
     let mut inboxes: Vec<_> = bells
         .iter()
-        .map(|doorbell| Inbox {
-            doorbell: doorbell.clone(),
-            rings: Vec::with_capacity(count),
-        })
+        .map(|doorbell| Inbox { doorbell: doorbell.clone(), rings: Vec::with_capacity(count) })
         .collect();
     let mut outboxes = Vec::with_capacity(count);
     for from in 0..cores {
@@ -99,11 +86,7 @@ pub fn mesh(cores: u16) -> Vec<(Inbox, Outboxes)> {
         for (inbox, doorbell) in inboxes.iter_mut().zip(&bells) {
             let (ring, consumer) = RingBuffer::new(ring_letters);
             inbox.rings.push((ShardId(from), consumer));
-            to.push(Outbox {
-                ring,
-                overflow: VecDeque::new(),
-                doorbell: doorbell.clone(),
-            });
+            to.push(Outbox { ring, overflow: VecDeque::new(), doorbell: doorbell.clone() });
         }
         outboxes.push(Outboxes { to, waiting: 0 });
     }
@@ -204,15 +187,8 @@ mod tests {
     use std::time::Duration;
 
     fn letter(number: u32) -> Letter {
-        let conn = ConnId {
-            slot: number,
-            generation: 0,
-        };
-        Letter::Response {
-            conn,
-            response: Bytes::new(),
-            close: false,
-        }
+        let conn = ConnId { slot: number, generation: 0 };
+        Letter::Response { conn, response: Bytes::new(), close: false }
     }
 
     fn number(letter: &Letter) -> u32 {

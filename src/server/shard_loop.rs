@@ -185,11 +185,7 @@ impl Core {
                 let fate = if at_once { Fate::Abort } else { Fate::Close };
                 self.end(conn, fate);
             }
-            Action::Append {
-                partition,
-                batch,
-                records,
-            } => {
+            Action::Append { partition, batch, records } => {
                 self.append(partition, batch, records);
             }
             Action::Load { doc } => self.load(doc),
@@ -310,9 +306,7 @@ impl Core {
 
     /// Opens the letters that are there; true when more have come meanwhile.
     fn read_mail(self: &Rc<Self>) -> bool {
-        self.inbox
-            .borrow_mut()
-            .read(|from, letter| self.open_letter(from, letter))
+        self.inbox.borrow_mut().read(|from, letter| self.open_letter(from, letter))
     }
 
     fn open_letter(self: &Rc<Self>, from: ShardId, letter: Letter) {
@@ -320,18 +314,8 @@ impl Core {
             Letter::Mail(mail) => self.handle(Event::Mail { from, mail }),
             Letter::Adopt { socket, state } => self.adopted(socket, state),
             Letter::Request { conn, request } => self.foreign_request(from, conn, request),
-            Letter::Response {
-                conn,
-                response,
-                close,
-            } => {
-                self.responded(
-                    conn,
-                    Response {
-                        bytes: response,
-                        close,
-                    },
-                );
+            Letter::Response { conn, response, close } => {
+                self.responded(conn, Response { bytes: response, close });
             }
         }
     }
@@ -340,9 +324,7 @@ impl Core {
         self.ticks.set(self.ticks.get() + 1);
         if self.control.phase() == Phase::Drain && !self.draining.replace(true) {
             self.end_listeners();
-            self.handle(Event::Drain {
-                spread_ms: self.control.drain_spread_ms(),
-            });
+            self.handle(Event::Drain { spread_ms: self.control.drain_spread_ms() });
         }
         self.handle(Event::Tick);
         self.outboxes.borrow_mut().retry();
@@ -356,8 +338,7 @@ impl Core {
         figures.work = self.work.count() as u64;
         let is_idle = waiting == 0 && figures.sockets == 0 && figures.work == 0;
         let settled = self.draining.get() && is_idle && shard.is_settled();
-        self.control
-            .report(self.id.0, self.clock.mono_ms(), settled, &figures);
+        self.control.report(self.id.0, self.clock.mono_ms(), settled, &figures);
     }
 
     fn end_listeners(&self) {
@@ -372,10 +353,7 @@ impl Core {
             return;
         };
         let id = conn.id;
-        self.handle(Event::Opened {
-            conn: id,
-            peer: accepted.peer,
-        });
+        self.handle(Event::Opened { conn: id, peer: accepted.peer });
         self.start(conn, reader);
     }
 
@@ -416,10 +394,8 @@ impl Core {
 
     pub(super) fn cannot_accept(&self, error: &std::io::Error) {
         let tick = self.ticks.get();
-        let is_news = self
-            .accept_error_tick
-            .get()
-            .is_none_or(|last| tick >= last + ACCEPT_LOG_TICKS);
+        let is_news =
+            self.accept_error_tick.get().is_none_or(|last| tick >= last + ACCEPT_LOG_TICKS);
         if is_news {
             self.accept_error_tick.set(Some(tick));
             tracing::error!(core = self.id.0, %error, "cannot accept sockets");

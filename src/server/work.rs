@@ -20,10 +20,7 @@ use std::rc::Rc;
 fn broken() -> Response {
     const BYTES: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\n\
         access-control-allow-origin: *\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    Response {
-        bytes: Bytes::from_static(BYTES),
-        close: true,
-    }
+    Response { bytes: Bytes::from_static(BYTES), close: true }
 }
 
 /// How many pieces of work are under way.
@@ -66,31 +63,17 @@ impl Core {
     ) {
         // The order of groups is that of these calls, not of the tasks.
         let appending = self.store.append(partition, records);
-        self.begin(
-            "append",
-            appending,
-            Err(StoreFault::DiskFailed),
-            move |core, result| {
-                core.handle(Event::Persisted {
-                    partition,
-                    batch,
-                    result,
-                });
-            },
-        );
+        self.begin("append", appending, Err(StoreFault::DiskFailed), move |core, result| {
+            core.handle(Event::Persisted { partition, batch, result });
+        });
     }
 
     pub(super) fn load(self: &Rc<Self>, doc: DocKey) {
         let (store, key) = (self.store.clone(), doc.clone());
         let loading = async move { store.load(&key).await.map(|image| image.map(Box::new)) };
-        self.begin(
-            "load",
-            loading,
-            Err(StoreFault::Damaged),
-            move |core, image| {
-                core.handle(Event::Loaded { doc, image });
-            },
-        );
+        self.begin("load", loading, Err(StoreFault::Damaged), move |core, image| {
+            core.handle(Event::Loaded { doc, image });
+        });
     }
 
     pub(super) fn summarize(self: &Rc<Self>, doc: DocKey, seq: Seq, job: Box<SummaryJob>) {
@@ -104,14 +87,9 @@ impl Core {
             }
             Ok(outcome)
         };
-        self.begin(
-            "summary",
-            deciding,
-            Err(StoreFault::Damaged),
-            move |core, verdict| {
-                core.handle(Event::Summarized { doc, seq, verdict });
-            },
-        );
+        self.begin("summary", deciding, Err(StoreFault::Damaged), move |core, verdict| {
+            core.handle(Event::Summarized { doc, seq, verdict });
+        });
     }
 
     /// A request of a socket of this core: answered here, or where its document is.
@@ -132,35 +110,14 @@ impl Core {
         conn: ConnId,
         request: Box<HttpRequest>,
     ) {
-        self.answer(
-            request,
-            move |core,
-                  Response {
-                      bytes: response,
-                      close,
-                  }| {
-                core.post(
-                    from,
-                    Letter::Response {
-                        conn,
-                        response,
-                        close,
-                    },
-                );
-            },
-        );
+        self.answer(request, move |core, Response { bytes: response, close }| {
+            core.post(from, Letter::Response { conn, response, close });
+        });
     }
 
     pub(super) fn responded(self: &Rc<Self>, conn: ConnId, response: Response) {
-        let Response {
-            bytes: response,
-            close,
-        } = response;
-        self.handle(Event::Responded {
-            conn,
-            response,
-            close,
-        });
+        let Response { bytes: response, close } = response;
+        self.handle(Event::Responded { conn, response, close });
     }
 
     fn answer(

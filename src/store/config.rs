@@ -70,11 +70,7 @@ impl Default for StoreConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("cannot {action} {}: {source}", .path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is in use by another process", .0.display())]
     Locked(PathBuf),
     #[error("{} is not a manifest of a data directory", .0.display())]
@@ -83,21 +79,11 @@ pub enum OpenError {
         "{} was written by a newer version: its format is {found}, this version reads up to \
          {supported}", .path.display()
     )]
-    NewerFormat {
-        path: PathBuf,
-        found: u32,
-        supported: u32,
-    },
+    NewerFormat { path: PathBuf, found: u32, supported: u32 },
     #[error("partition {}: {source}", .partition.0)]
-    Tree {
-        partition: PartitionId,
-        source: fjall::Error,
-    },
+    Tree { partition: PartitionId, source: fjall::Error },
     #[error("partition {}: {source}", .partition.0)]
-    Replay {
-        partition: PartitionId,
-        source: ReplayError,
-    },
+    Replay { partition: PartitionId, source: ReplayError },
     #[error("{0}")]
     Damaged(Damage),
     #[error("a storage thread ended while it opened its partition")]
@@ -116,33 +102,20 @@ pub struct Damage {
 
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            partition,
-            position,
-            documents,
-        } = self;
-        write!(
-            f,
-            "partition {}: the log is damaged at byte {position}",
-            partition.0
-        )?;
+        let Self { partition, position, documents } = self;
+        write!(f, "partition {}: the log is damaged at byte {position}", partition.0)?;
         write!(f, "; what follows it would be lost, at least in ")?;
         match documents.as_slice() {
             [] => write!(f, "documents that cannot be told")?,
             [first, rest @ ..] => {
                 write!(f, "{first}")?;
-                rest.iter()
-                    .take(99)
-                    .try_for_each(|doc| write!(f, ", {doc}"))?;
+                rest.iter().take(99).try_for_each(|doc| write!(f, ", {doc}"))?;
                 if rest.len() > 99 {
                     write!(f, " and {} more", rest.len() - 99)?;
                 }
             }
         }
-        write!(
-            f,
-            ". Restore a backup, or accept the loss with --accept-damage"
-        )
+        write!(f, ". Restore a backup, or accept the loss with --accept-damage")
     }
 }
 

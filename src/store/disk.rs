@@ -103,9 +103,7 @@ impl Disk {
         let Self::Faulty(faults) = self else {
             return Ok(());
         };
-        faults
-            .hit(concerns)
-            .map_or(Ok(()), |_| Err(io::ErrorKind::StorageFull.into()))
+        faults.hit(concerns).map_or(Ok(()), |_| Err(io::ErrorKind::StorageFull.into()))
     }
 }
 
@@ -121,14 +119,8 @@ enum Driver {
 }
 
 enum Request {
-    Write {
-        buffer: Vec<u8>,
-        at: u64,
-        done: oneshot::Sender<(io::Result<()>, Vec<u8>)>,
-    },
-    Sync {
-        done: oneshot::Sender<io::Result<()>>,
-    },
+    Write { buffer: Vec<u8>, at: u64, done: oneshot::Sender<(io::Result<()>, Vec<u8>)> },
+    Sync { done: oneshot::Sender<io::Result<()>> },
 }
 
 impl LogFile {

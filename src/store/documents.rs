@@ -55,12 +55,7 @@ pub(crate) struct OpRange {
 impl OpRange {
     pub(crate) fn new(from: Seq, to: Seq, bytes_max: usize) -> Self {
         // The first operation has the number 1.
-        Self {
-            next: from.max(Seq(1)),
-            to,
-            bytes_left: bytes_max,
-            runs: Vec::new(),
-        }
+        Self { next: from.max(Seq(1)), to, bytes_left: bytes_max, runs: Vec::new() }
     }
 
     pub(crate) fn to(&self) -> Seq {
@@ -78,9 +73,7 @@ impl OpRange {
         if let Some(mut part) = trim(run, self.next, self.to) {
             if part.bytes.len() > self.bytes_left {
                 // Whole operations as far as they fit, but at least one, or a reader never gets on.
-                let fits = part
-                    .ends
-                    .partition_point(|&end| end as usize <= self.bytes_left);
+                let fits = part.ends.partition_point(|&end| end as usize <= self.bytes_left);
                 let last = Seq(part.first.0 + fits.max(1) as u64 - 1);
                 part = trim(&part, part.first, last).ok_or(StoreFault::Damaged)?;
                 self.bytes_left = 0;
@@ -165,11 +158,7 @@ mod tests {
             ends.push(length);
             length += 1;
         }
-        OpRun {
-            first: Seq(first),
-            ends: Arc::from(ends),
-            bytes: Bytes::from(ops.join(",")),
-        }
+        OpRun { first: Seq(first), ends: Arc::from(ends), bytes: Bytes::from(ops.join(",")) }
     }
 
     #[test]
@@ -182,16 +171,10 @@ mod tests {
             recent.read_ops(&mut range).unwrap();
             range.into_runs()
         };
-        assert_eq!(
-            read(0, 9, 99),
-            vec![run(1, &["aa", "bb"]), run(3, &["cccccccc"])]
-        );
+        assert_eq!(read(0, 9, 99), vec![run(1, &["aa", "bb"]), run(3, &["cccccccc"])]);
         assert_eq!(read(2, 2, 99), vec![run(2, &["bb"])]);
         assert_eq!(read(1, 9, 2), vec![run(1, &["aa"])]);
-        assert_eq!(
-            read(1, 9, 6),
-            vec![run(1, &["aa", "bb"]), run(3, &["cccccccc"])]
-        );
+        assert_eq!(read(1, 9, 6), vec![run(1, &["aa", "bb"]), run(3, &["cccccccc"])]);
         assert_eq!(read(3, 9, 1), vec![run(3, &["cccccccc"])]);
         assert_eq!(read(4, 9, 99), vec![]);
     }

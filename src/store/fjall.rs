@@ -47,9 +47,8 @@ impl Tree {
             .open()?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let docs = database.keyspace("docs", options)?;
-        let ops = database.keyspace("ops", || {
-            options().data_block_size_policy(BlockSizePolicy::all(16 << 10))
-        })?;
+        let ops = database
+            .keyspace("ops", || options().data_block_size_policy(BlockSizePolicy::all(16 << 10)))?;
         let objects = database.keyspace("objects", || {
             let separate = KvSeparationOptions::default()
                 .separation_threshold(SEPARATE_BYTES)
@@ -58,12 +57,7 @@ impl Tree {
                 .with_kv_separation(Some(separate))
                 .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
         })?;
-        Ok(Self {
-            database,
-            docs,
-            ops,
-            objects,
-        })
+        Ok(Self { database, docs, ops, objects })
     }
 
     pub(crate) fn moved(&self) -> Result<Moved, StoreFault> {
@@ -90,11 +84,7 @@ impl Tree {
         recent: &Recent,
     ) -> Result<(), StoreFault> {
         for object in recent.objects.values() {
-            batch.insert(
-                &self.objects,
-                keys::object(doc, &object.id),
-                encode_object(object),
-            );
+            batch.insert(&self.objects, keys::object(doc, &object.id), encode_object(object));
         }
         if !recent.is_document() {
             return Ok(());
@@ -121,17 +111,10 @@ impl Tree {
         head: &mut Head,
     ) -> Result<(), StoreFault> {
         let mut chunk = Chunk::default();
-        let joins = recent
-            .ops
-            .first()
-            .is_some_and(|run| run.first == head.last.next());
+        let joins = recent.ops.first().is_some_and(|run| run.first == head.last.next());
         if joins && (1..=JOIN_BYTES).contains(&head.tail_bytes) {
             let key = keys::chunk(doc, head.tail_first);
-            let value = self
-                .ops
-                .get(key)
-                .map_err(read_fault)?
-                .ok_or(StoreFault::Damaged)?;
+            let value = self.ops.get(key).map_err(read_fault)?.ok_or(StoreFault::Damaged)?;
             let tail = Chunk::decode(head.tail_first, &value).ok_or(StoreFault::Damaged)?;
             tail.ops().for_each(|(seq, op)| chunk.push(seq, op));
         }
@@ -161,17 +144,9 @@ impl Tree {
     ) -> Result<(), StoreFault> {
         let mut batch = self.database.batch();
         for object in objects {
-            batch.insert(
-                &self.objects,
-                keys::object(doc, &object.id),
-                encode_object(object),
-            );
+            batch.insert(&self.objects, keys::object(doc, &object.id), encode_object(object));
         }
-        let mode = if sync {
-            PersistMode::SyncAll
-        } else {
-            PersistMode::Buffer
-        };
+        let mode = if sync { PersistMode::SyncAll } else { PersistMode::Buffer };
         batch.durability(Some(mode)).commit().map_err(write_fault)
     }
 
@@ -182,10 +157,9 @@ impl Tree {
         let mut batch = self.database.batch();
         batch.remove(&self.docs, keys::head(doc));
         batch.remove(&self.docs, keys::checkpoint(doc));
-        for (keyspace, prefix) in [
-            (&self.ops, keys::chunks(doc)),
-            (&self.objects, keys::objects(doc)),
-        ] {
+        for (keyspace, prefix) in
+            [(&self.ops, keys::chunks(doc)), (&self.objects, keys::objects(doc))]
+        {
             for guard in keyspace.prefix(prefix) {
                 batch.remove(keyspace, guard.key().map_err(read_fault)?);
                 if batch.len() >= KEYS_PER_BATCH {
@@ -194,34 +168,24 @@ impl Tree {
                 }
             }
         }
-        batch
-            .durability(Some(PersistMode::SyncAll))
-            .commit()
-            .map_err(write_fault)
+        batch.durability(Some(PersistMode::SyncAll)).commit().map_err(write_fault)
     }
 
     /// Everything applied so far is on the device when this returns.
     pub(crate) fn sync(&self) -> Result<(), StoreFault> {
-        self.database
-            .persist(PersistMode::SyncAll)
-            .map_err(write_fault)
+        self.database.persist(PersistMode::SyncAll).map_err(write_fault)
     }
 
     pub(crate) fn head(&self, doc: &DocKey) -> Result<Option<Head>, StoreFault> {
         let value = self.docs.get(keys::head(doc)).map_err(read_fault)?;
-        value
-            .map(|value| Head::decode(&value).ok_or(StoreFault::Damaged))
-            .transpose()
+        value.map(|value| Head::decode(&value).ok_or(StoreFault::Damaged)).transpose()
     }
 
     pub(crate) fn checkpoint(&self, doc: &DocKey) -> Result<Option<(Seq, Bytes)>, StoreFault> {
         let value = self.docs.get(keys::checkpoint(doc)).map_err(read_fault)?;
         let Some(value) = value else { return Ok(None) };
         let (seq, state) = value.split_first_chunk::<8>().ok_or(StoreFault::Damaged)?;
-        Ok(Some((
-            Seq(u64::from_be_bytes(*seq)),
-            Bytes::copy_from_slice(state),
-        )))
+        Ok(Some((Seq(u64::from_be_bytes(*seq)), Bytes::copy_from_slice(state))))
     }
 
     /// Adds the operations of a range that are in the tree.
@@ -249,13 +213,8 @@ impl Tree {
         doc: &DocKey,
         id: &ObjectId,
     ) -> Result<Option<StoredObject>, StoreFault> {
-        let value = self
-            .objects
-            .get(keys::object(doc, id))
-            .map_err(read_fault)?;
-        value
-            .map(|value| decode_object(*id, &value).ok_or(StoreFault::Damaged))
-            .transpose()
+        let value = self.objects.get(keys::object(doc, id)).map_err(read_fault)?;
+        value.map(|value| decode_object(*id, &value).ok_or(StoreFault::Damaged)).transpose()
     }
 
     /// Heads after this document (or from the tenant's first), in order of their names.
@@ -322,21 +281,14 @@ mod tests {
 
     fn run(first: u64, ops: &[&str]) -> OpRun {
         let mut chunk = Chunk::default();
-        (first..)
-            .zip(ops)
-            .for_each(|(seq, op)| chunk.push(Seq(seq), op.as_bytes()));
+        (first..).zip(ops).for_each(|(seq, op)| chunk.push(Seq(seq), op.as_bytes()));
         Chunk::decode(Seq(first), &chunk.encode()).unwrap()
     }
 
     fn apply(tree: &Tree, doc: &DocKey, runs: Vec<OpRun>, position: u64) {
         let mut documents = Documents::default();
-        runs.into_iter()
-            .for_each(|run| documents.apply(Record::Ops(doc.clone(), run)));
-        let moved = Moved {
-            mark: Mark { position, chain: 0 },
-            epoch: 1,
-            clean: false,
-        };
+        runs.into_iter().for_each(|run| documents.apply(Record::Ops(doc.clone(), run)));
+        let moved = Moved { mark: Mark { position, chain: 0 }, epoch: 1, clean: false };
         tree.apply(&documents, &moved).unwrap();
         assert_eq!(tree.moved().unwrap(), moved);
     }
@@ -345,10 +297,8 @@ mod tests {
         let mut range = OpRange::new(Seq(1), Seq(u64::MAX), usize::MAX);
         tree.read_ops(doc, &mut range).unwrap();
         let runs = range.into_runs();
-        let text: Vec<_> = runs
-            .iter()
-            .map(|run| std::str::from_utf8(&run.bytes).unwrap())
-            .collect();
+        let text: Vec<_> =
+            runs.iter().map(|run| std::str::from_utf8(&run.bytes).unwrap()).collect();
         (runs.len(), text.join(","))
     }
 
@@ -361,12 +311,7 @@ mod tests {
         apply(&tree, &doc, vec![run(4, &["d"])], 20);
         assert_eq!(text(&tree, &doc), (1, "a,b,c,d".into()));
         // A batch whose error was wrong comes again, with more.
-        apply(
-            &tree,
-            &doc,
-            vec![run(3, &["c"]), run(4, &["d"]), run(5, &["e"])],
-            30,
-        );
+        apply(&tree, &doc, vec![run(3, &["c"]), run(4, &["d"]), run(5, &["e"])], 30);
         assert_eq!(text(&tree, &doc).1, "a,b,c,d,e");
         assert_eq!(tree.head(&doc).unwrap().unwrap().last, Seq(5));
         // A chunk that is large enough stays as it is.

@@ -74,10 +74,7 @@ impl SegmentHeader {
             identity: reader.u64()?,
             serial: reader.u64()?,
             epoch: reader.u64()?,
-            base: Mark {
-                position: reader.u64()?,
-                chain: reader.u64()?,
-            },
+            base: Mark { position: reader.u64()?, chain: reader.u64()? },
         };
         sound.then_some(header)
     }
@@ -154,10 +151,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Frame<'_>> {
     let partition = reader.u16()?;
     reader.take(6)?;
     let (epoch, position, synced) = (reader.u64()?, reader.u64()?, reader.u64()?);
-    let at = Mark {
-        position,
-        chain: reader.u64()?,
-    };
+    let at = Mark { position, chain: reader.u64()? };
     let chain = reader.u64()?;
     let frame = bytes.get(..FRAME_HEADER_BYTES + body_bytes)?;
     if checksum(frame) != chain {
@@ -165,12 +159,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Frame<'_>> {
     }
     let position = position.checked_add(frame_bytes(body_bytes) as u64)?;
     Some(Frame {
-        stamp: Stamp {
-            partition,
-            epoch,
-            at,
-            synced,
-        },
+        stamp: Stamp { partition, epoch, at, synced },
         end: Mark { position, chain },
         body: &frame[FRAME_HEADER_BYTES..],
     })
@@ -315,12 +304,7 @@ impl<'a> Reader<'a> {
         let count = self.u32()? as usize;
         let bytes = self.take(count.checked_mul(4)?)?;
         let (numbers, _) = bytes.as_chunks::<4>();
-        Some(
-            numbers
-                .iter()
-                .map(|number| u32::from_le_bytes(*number))
-                .collect(),
-        )
+        Some(numbers.iter().map(|number| u32::from_le_bytes(*number)).collect())
     }
 
     fn bytes(&mut self) -> Option<&'a [u8]> {
@@ -346,11 +330,7 @@ impl<'a> Reader<'a> {
             }
             CHECKPOINT => {
                 let seq = Seq(self.u64()?);
-                Some(Record::Checkpoint(
-                    doc,
-                    seq,
-                    Bytes::copy_from_slice(self.bytes()?),
-                ))
+                Some(Record::Checkpoint(doc, seq, Bytes::copy_from_slice(self.bytes()?)))
             }
             VERSION => Some(Record::Version(doc, ObjectId::from_bytes(self.array()?))),
             OBJECT => {
@@ -372,11 +352,7 @@ mod tests {
     fn sample() -> Vec<Record> {
         let doc = DocKey::new("tenant", "a document");
         let ends = Arc::from([2, 6]);
-        let run = OpRun {
-            first: Seq(5),
-            ends,
-            bytes: Bytes::from_static(b"aa,bbb"),
-        };
+        let run = OpRun { first: Seq(5), ends, bytes: Bytes::from_static(b"aa,bbb") };
         let object = StoredObject::blob("hello");
         vec![
             Record::Ops(doc.clone(), run),
@@ -387,16 +363,8 @@ mod tests {
     }
 
     fn stamp() -> Stamp {
-        let at = Mark {
-            position: 640,
-            chain: 7,
-        };
-        Stamp {
-            partition: 3,
-            epoch: 2,
-            at,
-            synced: 640,
-        }
+        let at = Mark { position: 640, chain: 7 };
+        Stamp { partition: 3, epoch: 2, at, synced: 640 }
     }
 
     #[test]
@@ -430,17 +398,8 @@ mod tests {
 
     #[test]
     fn a_segment_header_round_trips_and_finds_flipped_bits() {
-        let base = Mark {
-            position: 9,
-            chain: 8,
-        };
-        let header = SegmentHeader {
-            identity: 1,
-            partition: 2,
-            serial: 3,
-            epoch: 4,
-            base,
-        };
+        let base = Mark { position: 9, chain: 8 };
+        let header = SegmentHeader { identity: 1, partition: 2, serial: 3, epoch: 4, base };
         let mut bytes = header.encode();
         assert_eq!(SegmentHeader::decode(&bytes), Some(header));
         for at in 0..bytes.len() {

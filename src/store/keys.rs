@@ -80,8 +80,7 @@ pub(crate) fn chunk(doc: &DocKey, first: Seq) -> Vec<u8> {
 
 /// The first operation of the chunk that has this key.
 pub(crate) fn first_of_chunk(key: &[u8]) -> Option<Seq> {
-    key.last_chunk::<8>()
-        .map(|bytes| Seq(u64::from_be_bytes(*bytes)))
+    key.last_chunk::<8>().map(|bytes| Seq(u64::from_be_bytes(*bytes)))
 }
 
 /// Common start of the keys of a document's objects.
@@ -142,21 +141,14 @@ mod tests {
     #[test]
     fn a_head_names_its_document_and_sorts_by_name() {
         let names = ["", "a", "a\0", "a\0b", "a\u{1}", "ab", "b", "ü"];
-        let keys: Vec<_> = names
-            .iter()
-            .map(|name| head(&DocKey::new("t", name)))
-            .collect();
+        let keys: Vec<_> = names.iter().map(|name| head(&DocKey::new("t", name))).collect();
         assert!(keys.is_sorted(), "{keys:?}");
         for (key, name) in keys.iter().zip(names) {
             assert_eq!(document_of_head(key), Some(DocKey::new("t", name)));
             assert_eq!(document_of_head(&key[..key.len() - 1]), None);
         }
         for (at, key) in keys.iter().enumerate() {
-            assert!(
-                keys.iter()
-                    .enumerate()
-                    .all(|(n, k)| n == at || !k.starts_with(key))
-            );
+            assert!(keys.iter().enumerate().all(|(n, k)| n == at || !k.starts_with(key)));
         }
     }
 

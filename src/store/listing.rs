@@ -51,28 +51,14 @@ pub(crate) fn list(
     let after = query.after.as_ref().map(keys::head);
     for (doc, recent) in documents.iter().filter(|(_, recent)| recent.is_document()) {
         let key = keys::head(doc);
-        let other = query
-            .tenant
-            .as_deref()
-            .is_some_and(|tenant| tenant != doc.tenant());
+        let other = query.tenant.as_deref().is_some_and(|tenant| tenant != doc.tenant());
         if other || after.as_ref().is_some_and(|after| key <= *after) {
             continue;
         }
-        let head = tree
-            .map(|tree| tree.head(doc))
-            .transpose()?
-            .flatten()
-            .unwrap_or_default();
+        let head = tree.map(|tree| tree.head(doc)).transpose()?.flatten().unwrap_or_default();
         let last = recent.last().unwrap_or(head.last);
         let version = recent.version.or(head.version);
-        page.insert(
-            key,
-            DocumentEntry {
-                doc: doc.clone(),
-                last,
-                version,
-            },
-        );
+        page.insert(key, DocumentEntry { doc: doc.clone(), last, version });
     }
     Ok(page)
 }

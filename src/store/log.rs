@@ -37,14 +37,7 @@ impl LogFigures {
         let histogram = Histogram::new_with_bounds(1, 60_000_000, 2);
         let write_us = histogram.unwrap_or_else(|_| unreachable!("the bounds are sound constants"));
         let sync_us = write_us.clone();
-        Self {
-            write_us,
-            sync_us,
-            groups: 0,
-            frames: 0,
-            bytes: 0,
-            position,
-        }
+        Self { write_us, sync_us, groups: 0, frames: 0, bytes: 0, position }
     }
 }
 
@@ -85,28 +78,15 @@ impl Log {
         start: LogStart,
         storage: Storage,
     ) -> Self {
-        let queue = Rc::new(Queue {
-            state: RefCell::default(),
-        });
+        let queue = Rc::new(Queue { state: RefCell::default() });
         let figures = Rc::new(RefCell::new(LogFigures::new(start.mark.position)));
         let (done, finished) = oneshot::channel();
-        let writer = Writer::new(
-            &queue,
-            &figures,
-            storage,
-            config,
-            (partition.0, identity),
-            start,
-        );
+        let writer = Writer::new(&queue, &figures, storage, config, (partition.0, identity), start);
         runtime::spawn(async move {
             writer.run().await;
             let _ = done.send(());
         });
-        Self {
-            queue,
-            figures,
-            finished: RefCell::new(Some(finished)),
-        }
+        Self { queue, figures, finished: RefCell::new(Some(finished)) }
     }
 
     /// Appends a group: whole or not at all, in the order of the calls (not of the polls).
@@ -117,11 +97,7 @@ impl Log {
     ) -> impl Future<Output = Result<(), StoreFault>> + use<> {
         let bytes = records.iter().map(frame::record_bytes).sum();
         let (done, result) = oneshot::channel();
-        let pushed = self.queue.push(Waiting {
-            records,
-            bytes,
-            done,
-        });
+        let pushed = self.queue.push(Waiting { records, bytes, done });
         async move {
             pushed?;
             result.await.unwrap_or(Err(StoreFault::Closed))

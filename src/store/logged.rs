@@ -62,23 +62,12 @@ impl Logged {
         }
         let placement = Placement::new(dir.partitions(), 1);
         let sync = config.durability == Durability::Power;
-        Ok((
-            Self {
-                partitions,
-                placement,
-                sync,
-            },
-            report,
-        ))
+        Ok((Self { partitions, placement, sync }, report))
     }
 
     fn partition(&self, id: PartitionId) -> Result<&Partition, StoreFault> {
         // Another core's document: the caller has lost its way.
-        debug_assert!(
-            self.partitions.contains_key(&id),
-            "partition {} is not here",
-            id.0
-        );
+        debug_assert!(self.partitions.contains_key(&id), "partition {} is not here", id.0);
         self.partitions.get(&id).ok_or(StoreFault::Closed)
     }
 
@@ -91,9 +80,7 @@ impl Logged {
         partition: PartitionId,
         records: Vec<Record>,
     ) -> impl Future<Output = Result<(), StoreFault>> + use<> {
-        let appended = self
-            .partition(partition)
-            .map(|found| found.log.append(records));
+        let appended = self.partition(partition).map(|found| found.log.append(records));
         async move { appended?.await }
     }
 
@@ -103,9 +90,7 @@ impl Logged {
         read: impl FnOnce(&View<'_>) -> Result<T, StoreFault> + Send + 'static,
     ) -> Result<T, StoreFault> {
         let named = doc.clone();
-        self.storage(doc)?
-            .ask(move |partition| read(&partition.view(&named)?))
-            .await
+        self.storage(doc)?.ask(move |partition| read(&partition.view(&named)?)).await
     }
 
     pub(crate) async fn run<T: Send + 'static>(
@@ -129,32 +114,22 @@ impl Logged {
             };
             return self.storage(doc)?.ask(put).await;
         }
-        let records = objects
-            .into_iter()
-            .map(|object| Record::Object(doc.clone(), object));
-        self.append(self.placement.partition(doc), records.collect())
-            .await
+        let records = objects.into_iter().map(|object| Record::Object(doc.clone(), object));
+        self.append(self.placement.partition(doc), records.collect()).await
     }
 
     pub(crate) async fn documents(&self, query: &Query) -> Result<Vec<DocumentEntry>, StoreFault> {
         let mut pages = Vec::new();
         for partition in self.partitions.values() {
             let query = query.clone();
-            pages.push(
-                partition
-                    .storage
-                    .ask(move |partition| partition.list(&query))
-                    .await?,
-            );
+            pages.push(partition.storage.ask(move |partition| partition.list(&query)).await?);
         }
         Ok(join(pages, query.limit))
     }
 
     pub(crate) async fn delete(&self, doc: &DocKey) -> Result<(), StoreFault> {
         let named = doc.clone();
-        self.storage(doc)?
-            .ask(move |partition| partition.delete(&named))
-            .await
+        self.storage(doc)?.ask(move |partition| partition.delete(&named)).await
     }
 
     pub(crate) fn stats(&self) -> Vec<PartitionStats> {

@@ -47,11 +47,7 @@ impl DataDir {
                 create(&path, &at, config.partitions.max(1))?
             }
             Err(source) => {
-                return Err(OpenError::Io {
-                    action: "read",
-                    path: at,
-                    source,
-                });
+                return Err(OpenError::Io { action: "read", path: at, source });
             }
         };
         let identity = u128::from_str_radix(&manifest.identity, 16)
@@ -59,12 +55,7 @@ impl DataDir {
         if manifest.partitions == 0 {
             return Err(OpenError::Manifest(at));
         }
-        Ok(Self {
-            path,
-            partitions: manifest.partitions,
-            identity,
-            _lock: lock,
-        })
+        Ok(Self { path, partitions: manifest.partitions, identity, _lock: lock })
     }
 
     /// Number of partitions, fixed when the directory was made.
@@ -86,20 +77,12 @@ impl DataDir {
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(io_error("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked(dir.into())),
-        Err(TryLockError::Error(source)) => Err(OpenError::Io {
-            action: "lock",
-            path,
-            source,
-        }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { action: "lock", path, source }),
     }
 }
 
@@ -107,11 +90,7 @@ fn parse(path: &Path, text: &str) -> Result<Manifest, OpenError> {
     let malformed = |_| OpenError::Manifest(path.into());
     let FormatOnly { format } = toml::from_str(text).map_err(malformed)?;
     if format > FORMAT {
-        return Err(OpenError::NewerFormat {
-            path: path.into(),
-            found: format,
-            supported: FORMAT,
-        });
+        return Err(OpenError::NewerFormat { path: path.into(), found: format, supported: FORMAT });
     }
     toml::from_str(text).map_err(malformed)
 }
@@ -123,11 +102,7 @@ fn create(dir: &Path, path: &Path, partitions: u16) -> Result<Manifest, OpenErro
     let read = File::open(source).and_then(|mut file| file.read_exact(&mut random));
     read.map_err(io_error("read", source))?;
     let identity = format!("{:032x}", u128::from_le_bytes(random));
-    let manifest = Manifest {
-        format: FORMAT,
-        partitions,
-        identity,
-    };
+    let manifest = Manifest { format: FORMAT, partitions, identity };
     let text = toml::to_string(&manifest).map_err(|_| OpenError::Manifest(path.into()))?;
     let draft = dir.join("manifest.new");
     let write = || {
@@ -151,9 +126,5 @@ pub(crate) fn io_error(
     path: &Path,
 ) -> impl FnOnce(io::Error) -> OpenError + use<> {
     let path = path.to_path_buf();
-    move |source| OpenError::Io {
-        action,
-        path,
-        source,
-    }
+    move |source| OpenError::Io { action, path, source }
 }

@@ -18,17 +18,12 @@ pub struct Memory {
 impl Memory {
     pub(crate) fn append(&self, records: Vec<Record>) {
         let mut documents = self.documents.borrow_mut();
-        records
-            .into_iter()
-            .for_each(|record| documents.apply(record));
+        records.into_iter().for_each(|record| documents.apply(record));
     }
 
     pub(crate) fn put_objects(&self, doc: &DocKey, objects: Vec<StoredObject>) {
         self.append(
-            objects
-                .into_iter()
-                .map(|object| Record::Object(doc.clone(), object))
-                .collect(),
+            objects.into_iter().map(|object| Record::Object(doc.clone(), object)).collect(),
         );
     }
 
@@ -41,10 +36,7 @@ impl Memory {
     }
 
     pub(crate) fn documents(&self, query: &Query) -> Result<Vec<DocumentEntry>, StoreFault> {
-        Ok(join(
-            [list(query, None, &self.documents.borrow())?],
-            query.limit,
-        ))
+        Ok(join([list(query, None, &self.documents.borrow())?], query.limit))
     }
 
     pub(crate) fn delete(&self, doc: &DocKey) {

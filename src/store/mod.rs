@@ -118,11 +118,7 @@ impl Store {
     ) -> Result<Vec<OpRun>, StoreFault> {
         match self {
             Self::Memory(store) => store.view(doc, |view| view.ops(from, to, bytes_max)),
-            Self::Logged(store) => {
-                store
-                    .read(doc, move |view| view.ops(from, to, bytes_max))
-                    .await
-            }
+            Self::Logged(store) => store.read(doc, move |view| view.ops(from, to, bytes_max)).await,
         }
     }
 

@@ -67,18 +67,9 @@ impl Partition {
         let tree = tree.map_err(|source| OpenError::Tree { partition, source })?;
         sync_dirs(&path).map_err(io_error("sync", &path))?;
         let (before, end) = recover(&tree, &log_path, identity, partition, &config)?;
-        let moved = Moved {
-            mark: end.mark,
-            epoch: before.epoch + 1,
-            clean: false,
-        };
-        let begun = tree
-            .apply(&Documents::default(), &moved)
-            .and_then(|()| tree.sync());
-        begun.map_err(|fault| OpenError::Replay {
-            partition,
-            source: fault.into(),
-        })?;
+        let moved = Moved { mark: end.mark, epoch: before.epoch + 1, clean: false };
+        let begun = tree.apply(&Documents::default(), &moved).and_then(|()| tree.sync());
+        begun.map_err(|fault| OpenError::Replay { partition, source: fault.into() })?;
         let mut segments =
             Segments::new(log_path.clone(), config.segment_bytes, config.disk.clone())
                 .map_err(io_error("read", &log_path))?;
@@ -121,11 +112,8 @@ impl Partition {
         let never = crossbeam_channel::never();
         loop {
             let due = [self.move_at.filter(|_| self.may_move()), self.retry_at];
-            let wait = due
-                .into_iter()
-                .flatten()
-                .min()
-                .map_or(Duration::from_secs(60), |at| {
+            let wait =
+                due.into_iter().flatten().min().map_or(Duration::from_secs(60), |at| {
                     at.saturating_duration_since(Instant::now())
                 });
             let synced = self.syncing.clone().unwrap_or_else(|| never.clone());
@@ -149,20 +137,13 @@ impl Partition {
     fn handle(&mut self, job: Job) {
         match job {
             Job::Committed { groups, bytes, end } => {
-                groups
-                    .into_iter()
-                    .flatten()
-                    .for_each(|record| self.recent.apply(record));
+                groups.into_iter().flatten().for_each(|record| self.recent.apply(record));
                 self.recent_bytes += bytes;
                 self.end = end;
                 let delay = Duration::from_millis(self.config.move_ms);
                 self.move_at.get_or_insert_with(|| Instant::now() + delay);
             }
-            Job::Prepare {
-                least_bytes,
-                make,
-                done,
-            } => {
+            Job::Prepare { least_bytes, make, done } => {
                 self.segments.prepare(least_bytes, make, done);
             }
             Job::Retire { id, end, broken } => self.segments.retire(id, end, broken),
@@ -197,16 +178,8 @@ impl Partition {
 
     /// Takes everything committed into the tree.
     fn move_recent(&mut self, clean: bool) {
-        let moved = Moved {
-            mark: self.end,
-            epoch: self.moved.epoch,
-            clean,
-        };
-        let applied = self
-            .config
-            .disk
-            .check_tree()
-            .map_err(|error| disk_fault(&error));
+        let moved = Moved { mark: self.end, epoch: self.moved.epoch, clean };
+        let applied = self.config.disk.check_tree().map_err(|error| disk_fault(&error));
         let applied = applied.and_then(|()| self.tree()?.apply(&self.recent, &moved));
         if let Err(fault) = applied {
             return self.tree_failed(fault);
@@ -231,11 +204,7 @@ impl Partition {
             drop(tree);
             let _ = done.send((moved, result));
         };
-        if thread::Builder::new()
-            .name("levee-sync".into())
-            .spawn(sync)
-            .is_ok()
-        {
+        if thread::Builder::new().name("levee-sync".into()).spawn(sync).is_ok() {
             self.syncing = Some(synced);
         }
     }
@@ -275,10 +244,7 @@ impl Partition {
                 self.tree = Some(tree);
                 self.retry_at = None;
                 self.shared.set_fault(None);
-                tracing::info!(
-                    partition = self.partition.0,
-                    "the tree can be written again"
-                );
+                tracing::info!(partition = self.partition.0, "the tree can be written again");
             }
             Err(error) => tracing::error!(%error, "the tree cannot be opened again"),
         }
@@ -387,11 +353,7 @@ fn recover(
     let log = LogImage::open(log_path, identity, partition.0);
     let log = log.map_err(io_error("read", log_path))?;
     // After a clean end there is nothing to read.
-    let until = if before.clean {
-        before.mark.position
-    } else {
-        u64::MAX
-    };
+    let until = if before.clean { before.mark.position } else { u64::MAX };
     let end = replay(tree, &log, before, until, config.move_bytes).map_err(replay_error)?;
     if let Some(damage) = end.damage.clone() {
         if !config.accept_damage {
@@ -405,9 +367,7 @@ fn recover(
 /// A new partition's directories must outlive a power cut before what is in them can.
 fn sync_dirs(path: &Path) -> io::Result<()> {
     let dirs = [Some(path), path.parent()];
-    dirs.into_iter()
-        .flatten()
-        .try_for_each(|dir| fs::File::open(dir)?.sync_all())
+    dirs.into_iter().flatten().try_for_each(|dir| fs::File::open(dir)?.sync_all())
 }
 
 /// Moves the log from `from` on into the tree; the mark itself goes along.
@@ -420,32 +380,16 @@ fn replay(
 ) -> Result<LogEnd, ReplayError> {
     let mut documents = Documents::default();
     let end = log.read(from, until, |records, mark| {
-        records
-            .into_iter()
-            .for_each(|record| documents.apply(record));
+        records.into_iter().for_each(|record| documents.apply(record));
         if documents.bytes() < move_bytes {
             return Ok(());
         }
-        tree.apply(
-            &documents,
-            &Moved {
-                mark,
-                epoch: from.epoch,
-                clean: false,
-            },
-        )?;
+        tree.apply(&documents, &Moved { mark, epoch: from.epoch, clean: false })?;
         documents.clear();
         Ok(())
     })?;
     if !documents.is_empty() {
-        tree.apply(
-            &documents,
-            &Moved {
-                mark: end.mark,
-                epoch: from.epoch,
-                clean: false,
-            },
-        )?;
+        tree.apply(&documents, &Moved { mark: end.mark, epoch: from.epoch, clean: false })?;
     }
     Ok(end)
 }

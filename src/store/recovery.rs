@@ -64,18 +64,10 @@ impl LogImage {
             if let Some(header) = SegmentHeader::decode(&header)
                 && (header.identity, header.partition) == (identity, partition)
             {
-                segments.push(Found {
-                    header,
-                    path,
-                    bytes,
-                });
+                segments.push(Found { header, path, bytes });
             }
         }
-        Ok(Self {
-            partition,
-            dir: dir.into(),
-            segments,
-        })
+        Ok(Self { partition, dir: dir.into(), segments })
     }
 
     /// Keeps the files out of the log's way, for those who want to look into the damage.
@@ -93,11 +85,7 @@ impl LogImage {
         until: u64,
         mut visit: impl FnMut(Vec<Record>, Mark) -> Result<(), StoreFault>,
     ) -> Result<LogEnd, ReplayError> {
-        let Moved {
-            mut mark,
-            mut epoch,
-            ..
-        } = from;
+        let Moved { mut mark, mut epoch, .. } = from;
         let mut frames = 0;
         let mut open: Option<(&Found, Vec<u8>)> = None;
         while mark.position < until {
@@ -119,29 +107,17 @@ impl LogImage {
             frames += 1;
             visit(records, mark)?;
         }
-        let damage = if mark.position < until {
-            self.damage(mark, epoch)?
-        } else {
-            None
-        };
+        let damage = if mark.position < until { self.damage(mark, epoch)? } else { None };
         let serials = self.segments.iter().map(|found| found.header.serial);
         let next_serial = serials.max().map_or(1, |serial| serial + 1);
-        Ok(LogEnd {
-            mark,
-            frames,
-            damage,
-            next_serial,
-        })
+        Ok(LogEnd { mark, frames, damage, next_serial })
     }
 
     /// The segment to go on in at `mark`, if that is not the current one. One that begins right
     /// here goes first: a segment is left early when a write or a sync fails, and what it holds
     /// from there on was never acknowledged.
     fn segment_at(&self, mark: Mark, current: Option<&Found>) -> Option<&Found> {
-        let begins = self
-            .segments
-            .iter()
-            .filter(|found| found.header.base == mark);
+        let begins = self.segments.iter().filter(|found| found.header.base == mark);
         if let Some(found) = begins.max_by_key(|found| found.header.serial) {
             let same = current.is_some_and(|current| current.header == found.header);
             return (!same).then_some(found);
@@ -199,9 +175,7 @@ fn collect(documents: &mut BTreeSet<DocKey>, body: &[u8]) {
 
 fn at<'a>(found: &Found, bytes: &'a [u8], mark: Mark) -> Option<&'a [u8]> {
     let offset = mark.position.checked_sub(found.header.base.position)?;
-    let offset = usize::try_from(offset)
-        .ok()?
-        .checked_add(SEGMENT_HEADER_BYTES)?;
+    let offset = usize::try_from(offset).ok()?.checked_add(SEGMENT_HEADER_BYTES)?;
     bytes.get(offset..)
 }
 
@@ -240,14 +214,7 @@ mod tests {
     fn record(seq: u64, text: &'static str) -> Record {
         let bytes = Bytes::from_static(text.as_bytes());
         let ends = Arc::from([text.len() as u32]);
-        Record::Ops(
-            doc(seq),
-            OpRun {
-                first: Seq(seq),
-                ends,
-                bytes,
-            },
-        )
+        Record::Ops(doc(seq), OpRun { first: Seq(seq), ends, bytes })
     }
 
     /// A segment file in the making.
@@ -260,18 +227,8 @@ mod tests {
     impl Script {
         fn new(serial: u64, epoch: u64, base: Mark) -> Self {
             let partition = 0;
-            let header = SegmentHeader {
-                identity: IDENTITY,
-                partition,
-                serial,
-                epoch,
-                base,
-            };
-            Self {
-                bytes: header.encode().to_vec(),
-                at: base,
-                epoch,
-            }
+            let header = SegmentHeader { identity: IDENTITY, partition, serial, epoch, base };
+            Self { bytes: header.encode().to_vec(), at: base, epoch }
         }
 
         fn frame(mut self, seq: u64, text: &'static str) -> Self {
@@ -281,12 +238,7 @@ mod tests {
         }
 
         fn frame_synced(mut self, seq: u64, text: &'static str, synced: u64) -> Self {
-            let stamp = frame::Stamp {
-                partition: 0,
-                epoch: self.epoch,
-                at: self.at,
-                synced,
-            };
+            let stamp = frame::Stamp { partition: 0, epoch: self.epoch, at: self.at, synced };
             self.at = frame::encode(&mut self.bytes, &stamp, [record(seq, text)].iter());
             self
         }
@@ -324,32 +276,18 @@ mod tests {
     #[test]
     fn reads_through_segments_and_from_any_mark() {
         let log = TestLog::new("segments");
-        let first = Script::new(1, 1, Mark::default())
-            .frame(1, "one")
-            .frame(2, "two");
+        let first = Script::new(1, 1, Mark::default()).frame(1, "one").frame(2, "two");
         let second = Script::new(2, 1, first.at).frame(3, "three");
         let third = Script::new(3, 2, second.at).frame(4, "four");
         let (end, after_second) = (third.at, second.at);
         log.put(7, &first.bytes);
         log.put(2, &second.bytes);
         log.put(5, &third.bytes);
-        let all = [
-            record(1, "one"),
-            record(2, "two"),
-            record(3, "three"),
-            record(4, "four"),
-        ];
+        let all = [record(1, "one"), record(2, "two"), record(3, "three"), record(4, "four")];
         let (found, stop) = log.read();
-        assert_eq!(
-            (&found[..], stop.mark, stop.next_serial),
-            (&all[..], end, 4)
-        );
+        assert_eq!((&found[..], stop.mark, stop.next_serial), (&all[..], end, 4));
         assert_eq!(stop.damage, None);
-        let from = |mark| Moved {
-            mark,
-            epoch: 1,
-            clean: false,
-        };
+        let from = |mark| Moved { mark, epoch: 1, clean: false };
         assert_eq!(log.read_from(from(after_second)).0, all[3..]);
         let (found, stop) = log.read_from(from(end));
         assert!(found.is_empty() && stop.damage.is_none() && stop.mark == end);
@@ -358,9 +296,7 @@ mod tests {
     #[test]
     fn an_end_torn_at_any_byte_is_cut_there() {
         let log = TestLog::new("torn");
-        let script = Script::new(1, 1, Mark::default())
-            .frame(1, "one")
-            .frame(2, "two");
+        let script = Script::new(1, 1, Mark::default()).frame(1, "one").frame(2, "two");
         let (whole, kept) = (script.bytes.len(), script.at);
         let script = script.frame(3, "three");
         let (full, end) = (script.bytes, script.at);
@@ -375,11 +311,7 @@ mod tests {
                 }
                 log.put(1, &bytes);
                 let (found, stop) = log.read();
-                assert_eq!(
-                    (found.len(), stop.mark, stop.damage),
-                    (2, kept, None),
-                    "cut at {cut}"
-                );
+                assert_eq!((found.len(), stop.mark, stop.damage), (2, kept, None), "cut at {cut}");
                 fs::write(segment::path(&log.0, 1), &full[..cut]).unwrap();
                 assert_eq!(log.read().1.mark, kept, "file ends at {cut}");
             }
@@ -396,11 +328,7 @@ mod tests {
         let script = script.frame(2, "two");
         let stop = script.bytes.len();
         let script = script.frame(3, "three");
-        let padding = script.bytes[..stop]
-            .iter()
-            .rev()
-            .take_while(|&&byte| byte == 0)
-            .count();
+        let padding = script.bytes[..stop].iter().rev().take_while(|&&byte| byte == 0).count();
         for at in start..stop - padding {
             for bit in 0..8 {
                 let mut bytes = script.bytes.clone();

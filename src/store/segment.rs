@@ -62,15 +62,7 @@ impl Segments {
     pub(crate) fn new(dir: PathBuf, bytes: u64, disk: Disk) -> io::Result<Self> {
         let (free, filled) = (Vec::new(), Vec::new());
         let made_bytes = bytes.min(FIRST_BYTES);
-        let mut this = Self {
-            dir,
-            bytes,
-            disk,
-            next_id: 1,
-            made_bytes,
-            free,
-            filled,
-        };
+        let mut this = Self { dir, bytes, disk, next_id: 1, made_bytes, free, filled };
         for (id, _) in list(&this.dir)? {
             this.next_id = this.next_id.max(id + 1);
             this.free(id)?;
@@ -111,23 +103,17 @@ impl Segments {
         let (id, bytes) = (self.new_id(), self.made_bytes.max(least_bytes));
         let (dir, disk) = (self.dir.clone(), self.disk.clone());
         let make = move || {
-            let made = disk
-                .check_space()
-                .and_then(|()| create(&dir, id, bytes, make));
+            let made = disk.check_space().and_then(|()| create(&dir, id, bytes, make));
             // Half a file is of no use, and the disk may be full of it; nor is one that nobody
             // waits for any more.
             let wanted = made.is_ok();
-            let taken = done
-                .send(made.map(|file| Segment { id, file, bytes }))
-                .is_ok();
+            let taken = done.send(made.map(|file| Segment { id, file, bytes })).is_ok();
             if !(wanted && taken) {
                 let _ = fs::remove_file(path(&dir, id));
             }
         };
         // If no thread can be had, dropping `done` tells the writer, which asks again.
-        let _ = std::thread::Builder::new()
-            .name("levee-segment".into())
-            .spawn(make);
+        let _ = std::thread::Builder::new().name("levee-segment".into()).spawn(make);
     }
 
     fn take_free(&mut self, least_bytes: u64) -> Option<io::Result<Segment>> {
@@ -153,17 +139,13 @@ impl Segments {
 
     /// Everything before `synced` is in the tree and on the device.
     pub(crate) fn release(&mut self, synced: u64) -> io::Result<()> {
-        let (done, left) = self
-            .filled
-            .drain(..)
-            .partition(|filled| filled.end <= synced);
+        let (done, left) = self.filled.drain(..).partition(|filled| filled.end <= synced);
         self.filled = left;
         let done: Vec<Filled> = done;
-        done.into_iter()
-            .try_for_each(|Filled { id, broken, .. }| match broken {
-                true => fs::remove_file(path(&self.dir, id)),
-                false => self.free(id),
-            })
+        done.into_iter().try_for_each(|Filled { id, broken, .. }| match broken {
+            true => fs::remove_file(path(&self.dir, id)),
+            false => self.free(id),
+        })
     }
 
     fn free(&mut self, id: u64) -> io::Result<()> {
@@ -189,9 +171,7 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let log = path.extension().is_some_and(|extension| extension == "log");
-        let id = path
-            .file_stem()
-            .and_then(|stem| stem.to_str()?.parse().ok());
+        let id = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
         if let (true, Some(id)) = (log, id) {
             files.push((id, path));
         }
@@ -203,11 +183,7 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 /// Makes a segment file, of zeros.
 fn create(dir: &Path, id: u64, bytes: u64, make: Make) -> io::Result<File> {
     let path = path(dir, id);
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)?;
+    let file = File::options().write(true).create(true).truncate(true).open(path)?;
     reserve(&file, bytes)?;
     match make {
         Make::Written => write_zeros(&file, bytes)?,
@@ -223,9 +199,7 @@ fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
     static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
     let mut at = 0;
     while at < bytes {
-        let length = ZEROS
-            .len()
-            .min(usize::try_from(bytes - at).unwrap_or(ZEROS.len()));
+        let length = ZEROS.len().min(usize::try_from(bytes - at).unwrap_or(ZEROS.len()));
         file.write_all_at(&ZEROS[..length], at)?;
         file.sync_data()?;
         at += length as u64;

@@ -164,10 +164,7 @@ impl Storage {
             drop(dir);
         };
         let name = format!("levee-store-{}", partition.0);
-        thread::Builder::new()
-            .name(name)
-            .spawn(run)
-            .map_err(|_| OpenError::Thread)?;
+        thread::Builder::new().name(name).spawn(run).map_err(|_| OpenError::Thread)?;
         Ok((Self { jobs, shared }, opened))
     }
 
@@ -193,11 +190,7 @@ impl Storage {
     ) -> oneshot::Receiver<io::Result<Segment>> {
         let (done, segment) = oneshot::channel();
         // A closed thread drops `done`, which the receiver sees.
-        let _ = self.send(Job::Prepare {
-            least_bytes,
-            make,
-            done,
-        });
+        let _ = self.send(Job::Prepare { least_bytes, make, done });
         segment
     }
 

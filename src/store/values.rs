@@ -148,11 +148,7 @@ impl Chunk {
 /// A run whose ends fit its bytes; `None` for anything that damage could have made.
 pub(crate) fn checked_run(first: Seq, ends: Arc<[u32]>, bytes: &[u8]) -> Option<OpRun> {
     let fits = ends.is_sorted() && ends.last().is_some_and(|&end| end as usize == bytes.len());
-    fits.then(|| OpRun {
-        first,
-        ends,
-        bytes: Bytes::copy_from_slice(bytes),
-    })
+    fits.then(|| OpRun { first, ends, bytes: Bytes::copy_from_slice(bytes) })
 }
 
 /// The part of a run with `from <= seq <= to`, sharing its bytes.
@@ -168,12 +164,7 @@ pub(crate) fn trim(run: &OpRun, from: Seq, to: Seq) -> Option<OpRun> {
         Some(before) => run.ends.get(before)? + 1,
         None => 0,
     };
-    let ends = run
-        .ends
-        .get(skip..skip + count)?
-        .iter()
-        .map(|end| end - base)
-        .collect();
+    let ends = run.ends.get(skip..skip + count)?.iter().map(|end| end - base).collect();
     Some(OpRun { first, ends, bytes })
 }
 
@@ -187,11 +178,7 @@ pub(crate) fn encode_object(object: &StoredObject) -> Vec<u8> {
 pub(crate) fn decode_object(id: ObjectId, value: &[u8]) -> Option<StoredObject> {
     let (&kind, body) = value.split_first()?;
     let kind: Kind = frame::kind_of(kind)?;
-    Some(StoredObject {
-        id,
-        kind,
-        body: Bytes::copy_from_slice(body),
-    })
+    Some(StoredObject { id, kind, body: Bytes::copy_from_slice(body) })
 }
 
 #[cfg(test)]
@@ -202,29 +189,14 @@ mod tests {
     fn values_round_trip() {
         let version = Some(StoredObject::blob("x").id);
         for version in [None, version] {
-            let head = Head {
-                last: Seq(9),
-                tail_first: Seq(7),
-                tail_bytes: 30,
-                version,
-            };
+            let head = Head { last: Seq(9), tail_first: Seq(7), tail_bytes: 30, version };
             assert_eq!(Head::decode(&head.encode()), Some(head));
         }
-        let mark = Mark {
-            position: 1 << 40,
-            chain: 0xfeed,
-        };
-        let moved = Moved {
-            mark,
-            epoch: 3,
-            clean: true,
-        };
+        let mark = Mark { position: 1 << 40, chain: 0xfeed };
+        let moved = Moved { mark, epoch: 3, clean: true };
         assert_eq!(Moved::decode(&moved.encode()), Some(moved));
         let object = StoredObject::new(Kind::Tree, &b"abc"[..]);
-        assert_eq!(
-            decode_object(object.id, &encode_object(&object)),
-            Some(object)
-        );
+        assert_eq!(decode_object(object.id, &encode_object(&object)), Some(object));
     }
 
     #[test]

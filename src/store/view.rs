@@ -17,11 +17,7 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// Without a tree, memory is all there is.
     pub(crate) fn new(doc: &'a DocKey, tree: Option<&'a Tree>, documents: &'a Documents) -> Self {
-        Self {
-            doc,
-            tree,
-            recent: documents.get(doc),
-        }
+        Self { doc, tree, recent: documents.get(doc) }
     }
 
     pub(crate) fn exists(&self) -> Result<bool, StoreFault> {
@@ -70,11 +66,7 @@ impl<'a> View<'a> {
         };
         let from = checkpoint.as_ref().map_or(Seq(1), |(seq, _)| seq.next());
         let ops = self.ops(from, Seq(u64::MAX), usize::MAX)?;
-        Ok(Some(DocumentImage {
-            checkpoint,
-            version: self.version()?,
-            ops,
-        }))
+        Ok(Some(DocumentImage { checkpoint, version: self.version()?, ops }))
     }
 }
 

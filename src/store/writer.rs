@@ -31,10 +31,7 @@ struct SyncState {
 
 impl SyncState {
     fn new(position: u64) -> Self {
-        Self {
-            synced: Cell::new(position),
-            failed: Cell::new(false),
-        }
+        Self { synced: Cell::new(position), failed: Cell::new(false) }
     }
 }
 
@@ -61,18 +58,8 @@ impl Active {
         let Segment { id, file, bytes } = segment;
         let file = LogFile::new(file, config.ring, config.disk.clone())?;
         let (end, sync_scheduled) = (Cell::new(base.position), Cell::new(false));
-        let target = Rc::new(Target {
-            file,
-            end,
-            sync_scheduled,
-        });
-        Ok(Self {
-            id,
-            target,
-            base,
-            bytes,
-            begun: false,
-        })
+        let target = Rc::new(Target { file, end, sync_scheduled });
+        Ok(Self { id, target, base, bytes, begun: false })
     }
 
     fn offset(&self, position: u64) -> u64 {
@@ -109,12 +96,7 @@ impl Writer {
         (partition, identity): (u16, u64),
         start: LogStart,
     ) -> Self {
-        let LogStart {
-            mark,
-            epoch,
-            serial,
-            segment,
-        } = start;
+        let LogStart { mark, epoch, serial, segment } = start;
         let (ready, spare) = oneshot::channel();
         let _ = ready.send(Ok(segment));
         Self {
@@ -200,10 +182,7 @@ impl Writer {
             self.buffer = buffer;
         }
         result?;
-        self.figures
-            .borrow_mut()
-            .write_us
-            .saturating_record(elapsed_us(start));
+        self.figures.borrow_mut().write_us.saturating_record(elapsed_us(start));
         active.begun = true;
         active.target.end.set(end.position);
         let target = Rc::clone(&active.target);
@@ -224,10 +203,7 @@ impl Writer {
     async fn sync_now(&self, file: &LogFile, end: Mark) -> io::Result<()> {
         let start = Instant::now();
         file.sync().await?;
-        self.figures
-            .borrow_mut()
-            .sync_us
-            .saturating_record(elapsed_us(start));
+        self.figures.borrow_mut().sync_us.saturating_record(elapsed_us(start));
         self.sync.synced.set(end.position);
         Ok(())
     }
@@ -282,9 +258,7 @@ impl Writer {
                 return Ok(());
             }
         }
-        let segment = self
-            .next_segment(SEGMENT_HEADER_BYTES as u64 + frame_bytes)
-            .await?;
+        let segment = self.next_segment(SEGMENT_HEADER_BYTES as u64 + frame_bytes).await?;
         if let (Durability::Process, Some(active)) = (self.config.durability, &self.active) {
             // So that "synced up to here" holds across segments.
             active.target.file.sync().await?;

@@ -75,10 +75,7 @@ impl Bench {
             checkpoints: Vec::new(),
             jobs: Vec::new(),
             ids: 0,
-            now: Now {
-                mono_ms: 0,
-                unix_ms: 1_000,
-            },
+            now: Now { mono_ms: 0, unix_ms: 1_000 },
         }
     }
 
@@ -97,10 +94,7 @@ impl Bench {
     fn connect(&mut self) {
         self.ids += 1;
         let entrant = Entrant {
-            conn: ConnId {
-                slot: 0,
-                generation: 0,
-            },
+            conn: ConnId { slot: 0, generation: 0 },
             dialect: Dialect::SocketIo,
             join_ref: None,
             client: ClientId::from_bits(self.ids),
@@ -127,10 +121,7 @@ impl Bench {
         let (kind, contents) = match kind {
             0 | 1 => ("op", r#"{"a":1}"#.to_owned()),
             2 => ("noop", "null".to_owned()),
-            3 => (
-                "propose",
-                format!(r#""{{\"key\":\"k{back}\",\"value\":{{\"n\":1}}}}""#),
-            ),
+            3 => ("propose", format!(r#""{{\"key\":\"k{back}\",\"value\":{{\"n\":1}}}}""#)),
             4 => ("reject", visible.saturating_sub(back).to_string()),
             _ => ("summarize", r#""{\"handle\":\"h\"}""#.to_owned()),
         };
@@ -168,26 +159,15 @@ impl Bench {
         let version = ObjectId::from_bytes([seq.0 as u8; 20]);
         let outcome = match accepts {
             true => SummaryOutcome::Ack { version },
-            false => SummaryOutcome::Nack {
-                message: "no \"way\"".to_owned(),
-            },
+            false => SummaryOutcome::Nack { message: "no \"way\"".to_owned() },
         };
         self.with(|document, port, now| document.summarized(port, now, seq, &outcome));
     }
 
     fn image(&self, checkpoint: Option<(Seq, Bytes)>) -> DocumentImage {
         let from = checkpoint.as_ref().map_or(Seq(0), |(seq, _)| *seq);
-        let ops = self
-            .runs
-            .iter()
-            .filter(|run| run.first > from)
-            .cloned()
-            .collect();
-        DocumentImage {
-            checkpoint,
-            version: None,
-            ops,
-        }
+        let ops = self.runs.iter().filter(|run| run.first > from).cloned().collect();
+        DocumentImage { checkpoint, version: None, ops }
     }
 
     fn step(&mut self, step: &Step) {

@@ -15,11 +15,7 @@ fn run(first: u64, ops: &[String]) -> OpRun {
             Some(*at as u32 - 1)
         })
         .collect();
-    OpRun {
-        first: Seq(first),
-        ends: Arc::from(ends),
-        bytes: Bytes::from(ops.join(",")),
-    }
+    OpRun { first: Seq(first), ends: Arc::from(ends), bytes: Bytes::from(ops.join(",")) }
 }
 
 proptest! {

@@ -40,9 +40,7 @@ fn naive(log: &[(u64, u64, Option<Change>)], upto: u64) -> (Value, Value, Value)
             Some(Change::Leave { client }) => members.retain(|(id, _)| id != client),
             Some(Change::Propose { key, .. }) => open.push((*seq, key.clone(), false)),
             Some(Change::Reject { proposal }) => {
-                open.iter_mut()
-                    .filter(|p| p.0 == *proposal)
-                    .for_each(|p| p.2 = true);
+                open.iter_mut().filter(|p| p.0 == *proposal).for_each(|p| p.2 = true);
             }
             Some(Change::Settle { .. }) | None => {}
         }
@@ -57,9 +55,8 @@ fn naive(log: &[(u64, u64, Option<Change>)], upto: u64) -> (Value, Value, Value)
             }
         }
     }
-    let members = members
-        .iter()
-        .map(|(id, seq)| json!([id, {"client": {"n": seq}, "sequenceNumber": seq}]));
+    let members =
+        members.iter().map(|(id, seq)| json!([id, {"client": {"n": seq}, "sequenceNumber": seq}]));
     let open = open
         .iter()
         .map(|(seq, key, _)| json!([seq, {"sequenceNumber": seq, "key": key, "value": seq}, []]));

@@ -33,11 +33,7 @@ impl Model {
     fn number(&mut self, reference_seq: i64) -> Ticket {
         self.head += 1;
         self.min_sent = self.min();
-        Ticket {
-            seq: Seq(self.head),
-            min: Seq(self.min_sent),
-            reference_seq,
-        }
+        Ticket { seq: Seq(self.head), min: Seq(self.min_sent), reference_seq }
     }
 
     fn system(&mut self) -> Ticket {
@@ -66,10 +62,7 @@ impl Model {
         }
         if reference_seq > head {
             let head = self.head;
-            return refuse(NackCause::AheadOfHead {
-                reference_seq,
-                head,
-            });
+            return refuse(NackCause::AheadOfHead { reference_seq, head });
         }
         if reference_seq < min as i64 {
             (writer.is_refused, writer.client_seq) = (true, message.client_seq);
@@ -144,13 +137,8 @@ fn apply(sequencer: &mut Sequencer, model: &mut Model, step: &Step, id: ClientId
         Step::Join { may_summarize } => {
             let reference_seq = model.min();
             let (slot, ticket) = sequencer.join(id, may_summarize, 0);
-            let writer = Writer {
-                id,
-                client_seq: 0,
-                reference_seq,
-                may_summarize,
-                is_refused: false,
-            };
+            let writer =
+                Writer { id, client_seq: 0, reference_seq, may_summarize, is_refused: false };
             model.writers.push((slot, writer));
             assert_eq!(ticket, model.number(-1));
         }
@@ -163,13 +151,7 @@ fn apply(sequencer: &mut Sequencer, model: &mut Model, step: &Step, id: ClientId
             assert_eq!(sequencer.leave(slot), Some(model.number(-1)));
             assert_eq!(sequencer.leave(slot), None, "it has left");
         }
-        Step::Submit {
-            at,
-            kind,
-            csn,
-            rsn,
-            null,
-        } => {
+        Step::Submit { at, kind, csn, rsn, null } => {
             let Some(at) = choose(at, model) else { return };
             let (slot, writer) = model.writers[at];
             let reference_seq = match rsn {
@@ -183,10 +165,7 @@ fn apply(sequencer: &mut Sequencer, model: &mut Model, step: &Step, id: ClientId
                 reference_seq,
                 null_contents: null,
             };
-            assert_eq!(
-                sequencer.submit(slot, message, 0),
-                model.submit(at, message)
-            );
+            assert_eq!(sequencer.submit(slot, message, 0), model.submit(at, message));
         }
         Step::Heard { at, rsn } => {
             let Some(at) = choose(at, model) else { return };

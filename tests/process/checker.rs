@@ -18,11 +18,7 @@ impl Ledger {
         let shown = self.shown.entry((document.into(), wire)).or_default();
         for op in ops {
             let known = shown.entry(op.seq).or_insert_with(|| op.json.clone());
-            assert_eq!(
-                *known, op.json,
-                "{document}: {} was shown in two forms",
-                op.seq
-            );
+            assert_eq!(*known, op.json, "{document}: {} was shown in two forms", op.seq);
         }
     }
 
@@ -51,35 +47,15 @@ pub(crate) fn check_history(document: &str, ops: &[Op]) {
     let mut submitted = HashSet::new();
     let (mut min, mut time_ms) = (0, 0);
     for (op, expected) in ops.iter().zip(1..) {
-        assert_eq!(
-            op.seq, expected,
-            "{document}: numbers are consecutive from 1"
-        );
-        assert!(
-            op.min >= min,
-            "{document}: the minimum falls at {}: {}",
-            op.seq,
-            op.json
-        );
-        assert!(
-            op.min <= op.seq,
-            "{document}: the minimum is ahead at {}",
-            op.seq
-        );
+        assert_eq!(op.seq, expected, "{document}: numbers are consecutive from 1");
+        assert!(op.min >= min, "{document}: the minimum falls at {}: {}", op.seq, op.json);
+        assert!(op.min <= op.seq, "{document}: the minimum is ahead at {}", op.seq);
         min = op.min;
-        assert!(
-            op.timestamp_ms >= time_ms,
-            "{document}: time goes back at {}",
-            op.seq
-        );
+        assert!(op.timestamp_ms >= time_ms, "{document}: time goes back at {}", op.seq);
         time_ms = op.timestamp_ms;
         if let Some(client) = &op.client {
             let is_first = submitted.insert((client.clone(), op.client_seq));
-            assert!(
-                is_first,
-                "{document}: {client} {} is there twice",
-                op.client_seq
-            );
+            assert!(is_first, "{document}: {client} {} is there twice", op.client_seq);
         }
     }
     check_members(document, ops);
@@ -96,20 +72,13 @@ fn check_members(document: &str, ops: &[Op]) {
                 assert!(present.insert(member), "{document}: {member} joins twice");
             }
             ("leave", Some(member)) => {
-                assert!(
-                    present.remove(member),
-                    "{document}: {member} leaves without a join"
-                );
+                assert!(present.remove(member), "{document}: {member} leaves without a join");
                 past.insert(member);
             }
             _ => {}
         }
         if let Some(client) = &op.client {
-            assert!(
-                present.contains(client),
-                "{document}: {client} is no member at {}",
-                op.seq
-            );
+            assert!(present.contains(client), "{document}: {client} is no member at {}", op.seq);
         }
     }
 }
@@ -119,16 +88,10 @@ pub(crate) fn unanswered_summaries(document: &str, ops: &[Op]) -> Vec<u64> {
     let mut answered = HashSet::new();
     for op in ops {
         if let Some(summary) = op.answers {
-            assert!(
-                answered.insert(summary),
-                "{document}: {summary} is answered twice"
-            );
+            assert!(answered.insert(summary), "{document}: {summary} is answered twice");
         }
     }
-    let proposed = ops
-        .iter()
-        .filter(|op| op.kind == "summarize")
-        .map(|op| op.seq);
+    let proposed = ops.iter().filter(|op| op.kind == "summarize").map(|op| op.seq);
     proposed.filter(|seq| !answered.contains(seq)).collect()
 }
 
@@ -137,10 +100,7 @@ fn check_nothing_lost(document: &str, shown: &BTreeMap<u64, String>, ops: &[Op])
     for (seq, json) in shown {
         let index = usize::try_from(*seq).expect("a number") - 1;
         let Some(stored) = ops.get(index) else {
-            panic!(
-                "{document}: {seq} was shown and is lost; {} are left",
-                ops.len()
-            );
+            panic!("{document}: {seq} was shown and is lost; {} are left", ops.len());
         };
         assert_eq!(stored.json, *json, "{document}: {seq} has changed");
     }
@@ -182,8 +142,7 @@ mod tests {
             })
         });
         let all = std::iter::once(join).chain(ops);
-        all.map(|op| Op::parse(&RawValue::from_string(op.to_string()).expect("JSON")))
-            .collect()
+        all.map(|op| Op::parse(&RawValue::from_string(op.to_string()).expect("JSON"))).collect()
     }
 
     #[test]

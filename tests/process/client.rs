@@ -94,13 +94,7 @@ impl Client {
         mode: Mode,
         token: &str,
     ) -> Result<Self, Gone> {
-        Self::introduced(
-            address,
-            wire,
-            document,
-            mode,
-            introduction(document, mode, token),
-        )
+        Self::introduced(address, wire, document, mode, introduction(document, mode, token))
     }
 
     /// Connects as the client that a container spawns to summarise.
@@ -236,11 +230,7 @@ impl Client {
         };
         let event = self.wire.event(&text);
         match &event {
-            Event::Connected {
-                client,
-                initial,
-                payload,
-            } => {
+            Event::Connected { client, initial, payload } => {
                 self.id.clone_from(client);
                 self.success = payload.clone();
                 self.note(initial);
@@ -256,10 +246,7 @@ impl Client {
     }
 
     fn gone(&self) -> Gone {
-        Gone::Ended {
-            code: self.code,
-            goodbye: self.goodbye,
-        }
+        Gone::Ended { code: self.code, goodbye: self.goodbye }
     }
 
     fn note(&mut self, ops: &[Op]) {
@@ -273,13 +260,7 @@ impl Client {
 
     /// The newest number it was shown.
     pub(crate) fn seen(&self) -> u64 {
-        self.shown
-            .iter()
-            .rev()
-            .take(64)
-            .map(|op| op.seq)
-            .max()
-            .unwrap_or(0)
+        self.shown.iter().rev().take(64).map(|op| op.seq).max().unwrap_or(0)
     }
 
     /// Listens until something is so.
@@ -288,10 +269,7 @@ impl Client {
         while !is_so(self) {
             if self.hear(until)?.is_none() {
                 let (nacks, seen) = (&self.nacks, self.seen());
-                panic!(
-                    "{:?} waits in vain; seen {seen}, nacks {nacks:?}",
-                    self.wire
-                );
+                panic!("{:?} waits in vain; seen {seen}, nacks {nacks:?}", self.wire);
             }
         }
         Ok(())
@@ -316,19 +294,13 @@ impl Client {
 
     /// Submits a batch as it stands; it need not be good.
     pub(crate) fn submit_raw(&mut self, ops: &str) -> Result<(), Gone> {
-        let submit = Outgoing::Submit {
-            client: &self.id,
-            ops,
-        };
+        let submit = Outgoing::Submit { client: &self.id, ops };
         let text = self.wire.message(&self.document, "submitOp", &submit);
         Ok(self.send(&text)?)
     }
 
     pub(crate) fn signal(&mut self, content: &str) -> Result<(), Gone> {
-        let signal = Outgoing::Signal {
-            client: &self.id,
-            content,
-        };
+        let signal = Outgoing::Signal { client: &self.id, content };
         let text = self.wire.message(&self.document, "submitSignal", &signal);
         Ok(self.send(&text)?)
     }

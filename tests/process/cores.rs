@@ -26,10 +26,7 @@ const VISITS: usize = 12;
 
 fn start(dir: &Dir) -> Service {
     let partitions = PARTITIONS.to_string();
-    Options::new(dir.path())
-        .cores(CORES)
-        .flag("partitions", &partitions)
-        .start()
+    Options::new(dir.path()).cores(CORES).flag("partitions", &partitions).start()
 }
 
 /// A document of the tenant `fluid` that lives on a core.
@@ -44,12 +41,8 @@ fn document_on(core: u16, number: usize) -> String {
 fn sockets_are_handed_over_under_load() {
     let dir = Dir::new("cores");
     let mut service = start(&dir);
-    let documents: Vec<_> = (0..4)
-        .map(|n| document_on(n % CORES, usize::from(n)))
-        .collect();
-    documents
-        .iter()
-        .for_each(|document| rest::create(service.address, document));
+    let documents: Vec<_> = (0..4).map(|n| document_on(n % CORES, usize::from(n))).collect();
+    documents.iter().for_each(|document| rest::create(service.address, document));
     let mut load = Load::new();
     for (document, seed) in documents.iter().zip(1..) {
         for wire in BOTH {
@@ -84,9 +77,7 @@ fn sockets_are_handed_over_under_load() {
             ledger.note(&document, wire, &ops);
         }
     }
-    service.wait_until("enough operations", |_| {
-        load.echoes() > 500 || load.is_over()
-    });
+    service.wait_until("enough operations", |_| load.echoes() > 500 || load.is_over());
     load.stop();
     for seen in load.join() {
         assert!(seen.end.is_none() && seen.nacks == 0, "{:?}", seen.end);
@@ -156,19 +147,14 @@ fn documents_leave_memory_and_come_back_whole() {
 #[test]
 fn a_writer_that_says_nothing_leaves_and_hears_of_it() {
     let dir = Dir::new("cores");
-    let service = Options::new(dir.path())
-        .flag("idle-writer-ms", "1000")
-        .start();
+    let service = Options::new(dir.path()).flag("idle-writer-ms", "1000").start();
     rest::create(service.address, "d");
     for wire in BOTH {
         let mut silent = Client::connect(service.address, wire, "d");
         let mut busy = Client::connect(service.address, wire, "d");
         let id = silent.id.clone();
         let has_left = |client: &Client| {
-            client
-                .shown
-                .iter()
-                .any(|op| op.kind == "leave" && op.member.as_deref() == Some(&id))
+            client.shown.iter().any(|op| op.kind == "leave" && op.member.as_deref() == Some(&id))
         };
         // Somebody has to work for the silence to be in the way.
         let deadline = Instant::now() + PATIENCE;
@@ -179,9 +165,7 @@ fn a_writer_that_says_nothing_leaves_and_hears_of_it() {
         }
         silent.wait_until(has_left).expect("its own leave");
         silent.submit(&["too late"]).expect("an open socket");
-        silent
-            .wait_until(|client| !client.nacks.is_empty())
-            .expect("a nack");
+        silent.wait_until(|client| !client.nacks.is_empty()).expect("a nack");
         busy.edit("goes on");
         busy.cut();
         silent.cut();
@@ -225,16 +209,9 @@ impl TwoTopics {
         self.say(document, "phx_join", json!({}));
         self.wait(document, "phx_reply", |reply| reply["status"] == "ok");
         let token = token::of(document);
-        self.say(
-            document,
-            "connect_document",
-            introduction(document, Mode::Write, &token),
-        );
+        self.say(document, "connect_document", introduction(document, Mode::Write, &token));
         let success = self.wait(document, "connect_document_success", |_| true);
-        success["clientId"]
-            .as_str()
-            .expect("a client id")
-            .to_owned()
+        success["clientId"].as_str().expect("a client id").to_owned()
     }
 
     fn edit(&mut self, document: &str, client: &str, client_seq: u64) {
@@ -244,11 +221,7 @@ impl TwoTopics {
             "clientSequenceNumber": client_seq,
             "referenceSequenceNumber": 1,
         });
-        self.say(
-            document,
-            "submitOp",
-            json!({"clientId": client, "messageBatches": [[op]]}),
-        );
+        self.say(document, "submitOp", json!({"clientId": client, "messageBatches": [[op]]}));
         self.wait(document, "op", |push| {
             push["op"].as_array().is_some_and(|ops| {
                 ops.iter()
@@ -268,10 +241,7 @@ fn one_phoenix_socket_has_documents_on_both_cores() {
         .map(|document| Client::connect(service.address, Wire::Levee, document))
         .collect();
     let socket = Socket::open(service.address, &Wire::Levee.path("")).expect("a socket");
-    let mut both = TwoTopics {
-        socket,
-        heard: Vec::new(),
-    };
+    let mut both = TwoTopics { socket, heard: Vec::new() };
     let clients = documents.each_ref().map(|document| both.connect(document));
     for client_seq in 1..=5 {
         for ((document, client), other) in documents.iter().zip(&clients).zip(&mut others) {
@@ -288,20 +258,13 @@ fn one_phoenix_socket_has_documents_on_both_cores() {
     both.say(&documents[0], "phx_leave", json!({}));
     both.wait(&documents[0], "phx_close", |_| true);
     let has_left = |client: &Client, id: &str| {
-        client
-            .shown
-            .iter()
-            .any(|op| op.kind == "leave" && op.member.as_deref() == Some(id))
+        client.shown.iter().any(|op| op.kind == "leave" && op.member.as_deref() == Some(id))
     };
-    others[0]
-        .wait_until(|client| has_left(client, &clients[0]))
-        .expect("a leave");
+    others[0].wait_until(|client| has_left(client, &clients[0])).expect("a leave");
     both.edit(&documents[1], &clients[1], 6);
     // And the other goes with the socket, whichever core has the socket.
     both.socket.cut();
-    others[1]
-        .wait_until(|client| has_left(client, &clients[1]))
-        .expect("a leave");
+    others[1].wait_until(|client| has_left(client, &clients[1])).expect("a leave");
     for document in &documents {
         Ledger::default().check(service.address, document);
     }
@@ -334,18 +297,13 @@ fn rest_is_answered_in_order_whichever_core_it_reaches() {
                  authorization: Basic {token}\r\n\r\n"
             ));
         }
-        stream
-            .write_all(pipelined.as_bytes())
-            .expect("room for twenty requests");
+        stream.write_all(pipelined.as_bytes()).expect("room for twenty requests");
         let mut replies = rest::Replies::new(stream);
         for index in 0..20 {
             let Reply { status, body, .. } = replies.next().expect("an answer");
             assert_eq!(status, 200);
             let text = String::from_utf8(body).expect("JSON");
-            assert!(
-                text.contains(&documents[index % 2]),
-                "answer {index}: {text}"
-            );
+            assert!(text.contains(&documents[index % 2]), "answer {index}: {text}");
         }
     }
     service.assert_alive();

@@ -82,10 +82,7 @@ struct FileLimit;
 
 impl FileLimit {
     fn set(service: &Service, bytes: u64) {
-        let limit = libc::rlimit {
-            rlim_cur: bytes,
-            rlim_max: libc::RLIM_INFINITY,
-        };
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
         let pid = libc::pid_t::try_from(service.pid()).expect("a pid");
         // SAFETY: `limit` outlives the call; nothing is written to the null pointer.
         let result =
@@ -115,11 +112,7 @@ fn a_full_disk_loses_nothing_and_heals() {
     };
     for durability in ["power", "process"] {
         let ballast = dir.path().join("ballast");
-        obstructed(
-            &dir.path().join(durability),
-            durability,
-            &mut Ballast(ballast),
-        );
+        obstructed(&dir.path().join(durability), durability, &mut Ballast(ballast));
         fs::remove_dir_all(dir.path().join(durability)).expect("the data");
     }
     drop(mounted);
@@ -137,9 +130,7 @@ fn files_that_may_not_grow_lose_nothing_and_heal() {
 }
 
 fn obstructed(data: &Path, durability: &str, obstacle: &mut impl Obstacle) {
-    let options = Options::new(data)
-        .flag("durability", durability)
-        .flag("partitions", "1");
+    let options = Options::new(data).flag("durability", durability).flag("partitions", "1");
     let mut service = options.start();
     let mut ledger = Ledger::default();
     rest::create(service.address, "d");
@@ -184,10 +175,7 @@ fn obstructed(data: &Path, durability: &str, obstacle: &mut impl Obstacle) {
     drop(cramped);
     let mut service = options.start();
     let again = ledger.check(service.address, "d");
-    assert!(
-        again.len() >= whole.len() && again[..whole.len()] == whole[..],
-        "it has changed"
-    );
+    assert!(again.len() >= whole.len() && again[..whole.len()] == whole[..], "it has changed");
     Client::connect(service.address, Wire::Levee, "d").edit("a second life");
     ledger.check(service.address, "d");
     service.assert_alive();
@@ -204,10 +192,7 @@ fn fill(service: &Service, ledger: &mut Ledger) {
             Ok(client) => client,
             Err(Gone::Refused(error)) => {
                 assert_eq!(error["code"], 503, "{error}");
-                assert!(
-                    error["retryAfterMs"].as_u64().is_some_and(|ms| ms > 0),
-                    "{error}"
-                );
+                assert!(error["retryAfterMs"].as_u64().is_some_and(|ms| ms > 0), "{error}");
                 return;
             }
             Err(gone) => panic!("neither served nor refused: {gone:?}"),
@@ -225,11 +210,7 @@ fn fill(service: &Service, ledger: &mut Ledger) {
             }
         };
         for nack in &client.nacks {
-            let content = if nack.is_array() {
-                &nack[0]["content"]
-            } else {
-                &nack["content"]
-            };
+            let content = if nack.is_array() { &nack[0]["content"] } else { &nack["content"] };
             assert_eq!(content["code"], 503, "{nack}");
         }
         assert!(!client.nacks.is_empty() || end.is_err());

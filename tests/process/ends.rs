@@ -22,9 +22,7 @@ fn a_drain_under_load_keeps_everything_and_says_goodbye() {
     for life in 1..=3_u64 {
         let service = options.start();
         if life == 1 {
-            DOCUMENTS
-                .iter()
-                .for_each(|document| rest::create(service.address, document));
+            DOCUMENTS.iter().for_each(|document| rest::create(service.address, document));
         }
         let mut load = Load::new();
         for document in DOCUMENTS {
@@ -34,9 +32,7 @@ fn a_drain_under_load_keeps_everything_and_says_goodbye() {
                 }
             }
         }
-        service.wait_until("enough operations", |_| {
-            load.echoes() > 300 || load.is_over()
-        });
+        service.wait_until("enough operations", |_| load.echoes() > 300 || load.is_over());
         let status = service.terminate();
         assert_eq!(status.code(), Some(0), "{status}");
         for seen in load.join() {
@@ -66,12 +62,7 @@ fn assert_goodbye(seen: &Seen) {
     assert_eq!(seen.nacks, 0);
     match (seen.wire, &seen.end) {
         (Wire::Fluid, Some(Gone::Ended { goodbye: true, .. })) => {}
-        (
-            Wire::Levee,
-            Some(Gone::Ended {
-                code: Some(1012), ..
-            }),
-        ) => {}
+        (Wire::Levee, Some(Gone::Ended { code: Some(1012), .. })) => {}
         // A writer that was held up for longer than the service lingers finds its words gone.
         (_, Some(Gone::Broken(_))) if seen.submitted > seen.echoed => {}
         (wire, end) => panic!("{wire:?} was sent away with {end:?}"),
@@ -81,15 +72,8 @@ fn assert_goodbye(seen: &Seen) {
 #[test]
 fn a_log_torn_at_its_end_starts_with_what_is_whole() {
     let dir = Dir::new("ends");
-    let options = Options::new(dir.path())
-        .flag("partitions", "1")
-        .flag("durability", "process");
-    for (torn_bytes, what) in [
-        (1, "zeros"),
-        (7, "garbage"),
-        (60, "zeros"),
-        (300, "garbage"),
-    ] {
+    let options = Options::new(dir.path()).flag("partitions", "1").flag("durability", "process");
+    for (torn_bytes, what) in [(1, "zeros"), (7, "garbage"), (60, "zeros"), (300, "garbage")] {
         let service = options.start();
         let mut client = Client::connect(service.address, Wire::Levee, "d");
         (0..30).for_each(|_| client.edit("a line of a good length, so that records have some"));
@@ -102,20 +86,13 @@ fn a_log_torn_at_its_end_starts_with_what_is_whole() {
         // Whatever is left is what was shown, to the last whole record and no further.
         let ops = rest::deltas(service.address, Wire::Levee, "d", 0);
         crate::checker::check_history("d", &ops);
-        let joined = ops
-            .iter()
-            .position(|op| op.member.as_deref() == Some(&client.id));
+        let joined = ops.iter().position(|op| op.member.as_deref() == Some(&client.id));
         let kept = &ops[..joined.expect("the new client's join")];
         let is_shown = |op: &crate::ops::Op| shown.iter().any(|shown| shown.json == op.json);
-        let lost = shown
-            .iter()
-            .filter(|op| kept.iter().all(|kept| kept.json != op.json))
-            .count();
+        let lost = shown.iter().filter(|op| kept.iter().all(|kept| kept.json != op.json)).count();
         assert!(lost <= 8, "{torn_bytes} torn bytes took {lost} operations");
         let first = shown.first().map_or(0, |op| op.seq);
-        let unknown = kept
-            .iter()
-            .filter(|op| op.seq >= first && op.kind == "op" && !is_shown(op));
+        let unknown = kept.iter().filter(|op| op.seq >= first && op.kind == "op" && !is_shown(op));
         assert_eq!(unknown.count(), 0, "operations that nobody was shown");
         service.assert_alive();
         service.kill();
@@ -126,31 +103,18 @@ fn a_log_torn_at_its_end_starts_with_what_is_whole() {
 fn newest_log(data: &Path) -> PathBuf {
     let logs = fs::read_dir(data.join("p0000/log")).expect("the log's directory");
     let logs = logs.map(|entry| entry.expect("an entry").path());
-    logs.max_by_key(|path| {
-        fs::metadata(path)
-            .and_then(|meta| meta.modified())
-            .expect("a time")
-    })
-    .expect("a log")
+    logs.max_by_key(|path| fs::metadata(path).and_then(|meta| meta.modified()).expect("a time"))
+        .expect("a log")
 }
 
 /// Overwrites the last bytes that were written: the rest of a segment is zeros from the start.
 fn tear(path: &Path, bytes: usize, garbage: bool) {
-    let mut file = fs::File::options()
-        .read(true)
-        .write(true)
-        .open(path)
-        .expect("the log");
+    let mut file = fs::File::options().read(true).write(true).open(path).expect("the log");
     let mut log = Vec::new();
     file.read_to_end(&mut log).expect("the log's bytes");
-    let end = log
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .expect("a log with records")
-        + 1;
+    let end = log.iter().rposition(|byte| *byte != 0).expect("a log with records") + 1;
     let start = end - bytes;
-    file.seek(SeekFrom::Start(start as u64))
-        .expect("a place in the log");
+    file.seek(SeekFrom::Start(start as u64)).expect("a place in the log");
     let torn = vec![if garbage { 0xA5 } else { 0 }; bytes];
     file.write_all(&torn).expect("room in the log");
 }
@@ -161,10 +125,7 @@ fn data_opens_on_another_number_of_cores() {
     let mut ledger = Ledger::default();
     let documents: Vec<_> = (0..12).map(|number| format!("d{number}")).collect();
     for (cores, partitions) in [(1, "4"), (2, "16"), (1, "1")] {
-        let service = Options::new(dir.path())
-            .cores(cores)
-            .flag("partitions", partitions)
-            .start();
+        let service = Options::new(dir.path()).cores(cores).flag("partitions", partitions).start();
         let banner = service.banner();
         for (document, wire) in documents.iter().zip(BOTH.iter().cycle()) {
             if cores == 1 && partitions == "4" {
@@ -176,11 +137,7 @@ fn data_opens_on_another_number_of_cores() {
             ledger.check(service.address, document);
         }
         // The directory's own number stands, whatever is asked for later.
-        let banner = if banner.contains("partitions") {
-            banner
-        } else {
-            service.banner()
-        };
+        let banner = if banner.contains("partitions") { banner } else { service.banner() };
         assert!(banner.contains(" 4 partitions"), "{banner}");
         service.kill();
     }
@@ -190,9 +147,7 @@ fn data_opens_on_another_number_of_cores() {
 fn the_epoll_fallback_gives_the_same_results() {
     let transcripts = ["auto", "epoll"].map(|runtime| {
         let dir = Dir::new("ends");
-        let mut service = Options::new(dir.path())
-            .env("LEVEE_RUNTIME", runtime)
-            .start();
+        let mut service = Options::new(dir.path()).env("LEVEE_RUNTIME", runtime).start();
         let transcript = crate::mangled::session(service.address, "a-session");
         service.wait_until("the banner", |service| service.banner().contains("cores"));
         assert_eq!(service.banner().contains("epoll"), runtime == "epoll");
@@ -215,11 +170,7 @@ fn a_second_process_is_kept_off_the_data() {
     let mut client = Client::connect(service.address, Wire::Levee, "d");
     let refused = options.try_start().err().expect("a refusal");
     assert_eq!(refused.status.code(), Some(1), "{}", refused.error);
-    assert!(
-        refused.error.contains("in use by another process"),
-        "{}",
-        refused.error
-    );
+    assert!(refused.error.contains("in use by another process"), "{}", refused.error);
     client.edit("the first goes on");
     service.assert_alive();
     // And the data is free the moment its process is gone.

@@ -56,14 +56,10 @@ fn floods_of_connections_pass() {
                 reset(&stream);
             }
             2 => {
-                stream
-                    .write_all(half_an_upgrade.as_bytes())
-                    .expect("an open connection");
+                stream.write_all(half_an_upgrade.as_bytes()).expect("an open connection");
             }
             _ => {
-                stream
-                    .write_all(half_an_upgrade.as_bytes())
-                    .expect("an open connection");
+                stream.write_all(half_an_upgrade.as_bytes()).expect("an open connection");
                 reset(&stream);
             }
         }
@@ -96,9 +92,7 @@ fn clients_that_vanish_in_any_state_leave() {
             Wire::Levee => String::from("[\"1\",\"1\",\"document:fluid:d\",\"phx_join\",{}]"),
         };
         socket.send_text(&hello).expect("an open socket");
-        socket
-            .send_text(&wire.message("d", "connect_document", &connect))
-            .expect("an open socket");
+        socket.send_text(&wire.message("d", "connect_document", &connect)).expect("an open socket");
         if round % 3 == 1 {
             reset(&socket.stream);
         }
@@ -115,10 +109,8 @@ fn clients_that_vanish_in_any_state_leave() {
 #[test]
 fn malformed_submissions_are_nacked_and_nothing_grows() {
     let dir = Dir::new("floods");
-    let mut service = Options::new(dir.path())
-        .flag("outbox-bytes-max", "8MiB")
-        .flag("log", "error")
-        .start();
+    let mut service =
+        Options::new(dir.path()).flag("outbox-bytes-max", "8MiB").flag("log", "error").start();
     let mut witness = Witness::new(&service, "d");
     witness.check(&mut service);
     let before = service.resident_bytes();
@@ -153,9 +145,7 @@ fn malformed_submissions_are_nacked_and_nothing_grows() {
             let sent = client.submit_raw(ops);
             if sent.is_ok() {
                 let _ =
-                    client
-                        .socket
-                        .send(levee_core::wire::websocket::Opcode::Ping, true, b"there?");
+                    client.socket.send(levee_core::wire::websocket::Opcode::Ping, true, b"there?");
             }
             let until = Instant::now() + PATIENCE;
             loop {
@@ -170,11 +160,7 @@ fn malformed_submissions_are_nacked_and_nothing_grows() {
         witness.check(&mut service);
         // And a flood of them, by somebody who reads none of the answers.
         let mut client = Client::connect(service.address, wire, "d");
-        client
-            .socket
-            .stream
-            .set_write_timeout(Some(Duration::from_secs(2)))
-            .expect("a timeout");
+        client.socket.stream.set_write_timeout(Some(Duration::from_secs(2))).expect("a timeout");
         for round in 0..20_000 {
             if client.submit_raw(bad[round % bad.len()]).is_err() {
                 break;
@@ -219,10 +205,7 @@ fn a_slow_reader_is_disconnected_by_its_own_bound() {
                 Err(gone) => break gone,
             }
         };
-        assert!(
-            matches!(end, Gone::Ended { .. } | Gone::Broken(_)),
-            "{end:?}"
-        );
+        assert!(matches!(end, Gone::Ended { .. } | Gone::Broken(_)), "{end:?}");
         assert!(slow.shown.len() - shown < OPS, "it was shown everything");
         service.assert_alive();
         // It comes back and reads everything.
@@ -253,9 +236,7 @@ fn pipelined_requests_whose_answers_nobody_reads_are_not_answered_into_memory() 
         .map(|_| {
             let mut stream = rest::open(service.address).expect("a connection");
             let pipelined = request.repeat(REQUESTS);
-            stream
-                .write_all(pipelined.as_bytes())
-                .expect("room for the requests");
+            stream.write_all(pipelined.as_bytes()).expect("room for the requests");
             stream
         })
         .collect();
@@ -268,14 +249,8 @@ fn pipelined_requests_whose_answers_nobody_reads_are_not_answered_into_memory() 
     // Who reads after all gets every answer.
     let mut replies = rest::Replies::new(open.into_iter().next().expect("eight sockets"));
     for index in 0..REQUESTS {
-        let reply = replies
-            .next()
-            .unwrap_or_else(|error| panic!("answer {index}: {error}"));
-        assert!(
-            reply.status == 200 && reply.body.len() > 1 << 20,
-            "{}",
-            reply.status
-        );
+        let reply = replies.next().unwrap_or_else(|error| panic!("answer {index}: {error}"));
+        assert!(reply.status == 200 && reply.body.len() > 1 << 20, "{}", reply.status);
     }
     witness.check(&mut service);
 }
@@ -285,10 +260,8 @@ fn large_messages_that_never_end_have_one_bound_together() {
     const SOCKETS: usize = 30;
     const MESSAGE: usize = 6 << 20;
     let dir = Dir::new("floods");
-    let mut service = Options::new(dir.path())
-        .flag("unfinished-bytes-max", "16MiB")
-        .flag("log", "error")
-        .start();
+    let mut service =
+        Options::new(dir.path()).flag("unfinished-bytes-max", "16MiB").flag("log", "error").start();
     let mut witness = Witness::new(&service, "d");
     witness.check(&mut service);
     let before = service.resident_bytes();
@@ -304,9 +277,7 @@ fn large_messages_that_never_end_have_one_bound_together() {
     for index in 0..SOCKETS {
         let mut stream = if index % 2 == 0 {
             let mut stream = rest::open(service.address).expect("a connection");
-            stream
-                .write_all(head.as_bytes())
-                .expect("an open connection");
+            stream.write_all(head.as_bytes()).expect("an open connection");
             stream
         } else {
             let path = BOTH[index / 2 % 2].path("d");
@@ -342,31 +313,18 @@ fn large_messages_that_never_end_have_one_bound_together() {
 #[test]
 fn a_client_over_its_rate_is_throttled_alone() {
     let dir = Dir::new("floods");
-    let mut service = Options::new(dir.path())
-        .flag("ops-per-second-max", "50")
-        .start();
+    let mut service = Options::new(dir.path()).flag("ops-per-second-max", "50").start();
     let mut witness = Witness::new(&service, "d");
     for wire in BOTH {
         let mut client = Client::connect(service.address, wire, "d");
         for _ in 0..100 {
             client.submit(&["x", "y", "z"]).expect("an open socket");
         }
-        client
-            .wait_until(|client| !client.nacks.is_empty())
-            .expect("a nack");
+        client.wait_until(|client| !client.nacks.is_empty()).expect("a nack");
         let nack = &client.nacks[0];
-        let content = if nack.is_array() {
-            &nack[0]["content"]
-        } else {
-            &nack["content"]
-        };
+        let content = if nack.is_array() { &nack[0]["content"] } else { &nack["content"] };
         assert_eq!(content["code"], 429, "{nack}");
-        assert!(
-            content["retryAfter"]
-                .as_f64()
-                .is_some_and(|after| after > 0.0),
-            "{nack}"
-        );
+        assert!(content["retryAfter"].as_f64().is_some_and(|after| after > 0.0), "{nack}");
         client.cut();
         witness.check(&mut service);
     }
@@ -377,19 +335,15 @@ fn a_client_over_its_rate_is_throttled_alone() {
 fn an_address_has_a_number_of_sockets_and_no_more() {
     const SOCKETS: usize = 20;
     let dir = Dir::new("floods");
-    let mut service = Options::new(dir.path())
-        .flag("sockets-per-address-max", &SOCKETS.to_string())
-        .start();
+    let mut service =
+        Options::new(dir.path()).flag("sockets-per-address-max", &SOCKETS.to_string()).start();
     let mut open: Vec<_> = (0..SOCKETS)
         .map(|_| Socket::open(service.address, &Wire::Levee.path("d")).expect("a socket"))
         .collect();
     let refused = Socket::open(service.address, &Wire::Levee.path("d")).err();
     let refused = refused.expect("one socket too many");
     assert!(
-        !matches!(
-            refused.kind(),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-        ),
+        !matches!(refused.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
         "it was let wait: {refused}"
     );
     // Those that are there are not touched, and a place that gets free is given again.

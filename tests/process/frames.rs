@@ -44,70 +44,22 @@ fn bad_frames() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("opcode 15", frame(0x8F, b""), PROTOCOL_ERROR),
         ("a long ping", frame(0x89, &[0; 126]), PROTOCOL_ERROR),
         ("half a ping", frame(0x09, b"x"), PROTOCOL_ERROR),
-        (
-            "a continuation of nothing",
-            frame(0x80, b"x"),
-            PROTOCOL_ERROR,
-        ),
-        (
-            "a message inside another",
-            both(started.clone(), frame(0x81, b"x")),
-            PROTOCOL_ERROR,
-        ),
+        ("a continuation of nothing", frame(0x80, b"x"), PROTOCOL_ERROR),
+        ("a message inside another", both(started.clone(), frame(0x81, b"x")), PROTOCOL_ERROR),
         ("half a close code", frame(0x88, &[3]), PROTOCOL_ERROR),
-        (
-            "close code 999",
-            frame(0x88, &999_u16.to_be_bytes()),
-            PROTOCOL_ERROR,
-        ),
-        (
-            "close code 1005",
-            frame(0x88, &1005_u16.to_be_bytes()),
-            PROTOCOL_ERROR,
-        ),
-        (
-            "close code 1006",
-            frame(0x88, &1006_u16.to_be_bytes()),
-            PROTOCOL_ERROR,
-        ),
-        (
-            "a length with its top bit",
-            announcing(0x81, u64::MAX),
-            PROTOCOL_ERROR,
-        ),
-        (
-            "a length too long for itself",
-            announcing(0x81, 5),
-            PROTOCOL_ERROR,
-        ),
-        (
-            "text that is not UTF-8",
-            frame(0x81, &[b'4', 0xFF]),
-            NOT_UTF8,
-        ),
+        ("close code 999", frame(0x88, &999_u16.to_be_bytes()), PROTOCOL_ERROR),
+        ("close code 1005", frame(0x88, &1005_u16.to_be_bytes()), PROTOCOL_ERROR),
+        ("close code 1006", frame(0x88, &1006_u16.to_be_bytes()), PROTOCOL_ERROR),
+        ("a length with its top bit", announcing(0x81, u64::MAX), PROTOCOL_ERROR),
+        ("a length too long for itself", announcing(0x81, 5), PROTOCOL_ERROR),
+        ("text that is not UTF-8", frame(0x81, &[b'4', 0xFF]), NOT_UTF8),
         ("a surrogate", frame(0x81, &[0xED, 0xA0, 0x80]), NOT_UTF8),
-        (
-            "text cut inside a character",
-            frame(0x81, &[0xE2, 0x82]),
-            NOT_UTF8,
-        ),
-        (
-            "bad text over two frames",
-            both(frame(0x01, &[0xE2]), frame(0x80, b"x")),
-            NOT_UTF8,
-        ),
-        (
-            "a reason that is not UTF-8",
-            frame(0x88, &[3, 0xE8, 0xFF]),
-            NOT_UTF8,
-        ),
+        ("text cut inside a character", frame(0x81, &[0xE2, 0x82]), NOT_UTF8),
+        ("bad text over two frames", both(frame(0x01, &[0xE2]), frame(0x80, b"x")), NOT_UTF8),
+        ("a reason that is not UTF-8", frame(0x88, &[3, 0xE8, 0xFF]), NOT_UTF8),
         ("17 MiB announced", announcing(0x81, 17 << 20), TOO_LARGE),
         ("2^62 bytes announced", announcing(0x81, 1 << 62), TOO_LARGE),
-        (
-            "fragments that would add up",
-            both(started, announcing(0x80, 16 << 20)),
-            TOO_LARGE,
-        ),
+        ("fragments that would add up", both(started, announcing(0x80, 16 << 20)), TOO_LARGE),
     ]
 }
 
@@ -140,11 +92,7 @@ fn a_message_too_large_is_refused_before_it_is_kept() {
     for wire in BOTH {
         let mut socket = Socket::open(service.address, &wire.path("d")).expect("a socket");
         for index in 0..64 {
-            let opcode = if index == 0 {
-                Opcode::Text
-            } else {
-                Opcode::Continuation
-            };
+            let opcode = if index == 0 { Opcode::Text } else { Opcode::Continuation };
             // It is closed in the middle, as it should be.
             if socket.send(opcode, false, &piece).is_err() {
                 break;

@@ -25,10 +25,7 @@ const BYTES_PER_CONNECTION_MAX: u64 = 16 << 10;
 #[test]
 fn ten_thousand_idle_clients_stay_and_cost_little() {
     let connections = CONNECTIONS.min(descriptors() - DESCRIPTORS_SPARE);
-    assert!(
-        connections >= CONNECTIONS_MIN,
-        "only {connections} connections are allowed"
-    );
+    assert!(connections >= CONNECTIONS_MIN, "only {connections} connections are allowed");
     let dir = Dir::new("idle");
     let mut service = Options::new(dir.path()).flag("log", "warn").start();
     let mut witness = Witness::new(&service, "witness");
@@ -44,24 +41,18 @@ fn ten_thousand_idle_clients_stay_and_cost_little() {
         stay(&mut sockets, &mut said);
         let first = sockets.len();
         let count = WAVE.min(connections - first);
-        let wave: Vec<_> = (first..first + count)
-            .map(|index| open(&service.address, index))
-            .collect();
+        let wave: Vec<_> =
+            (first..first + count).map(|index| open(&service.address, index)).collect();
         sockets.extend(wave.into_iter().map(joined));
     }
     let after = service.resident_bytes();
     let per_connection = after.saturating_sub(before) / (connections - WAVE) as u64;
     eprintln!("{connections} idle clients: {per_connection} bytes of resident memory each");
-    assert!(
-        per_connection < BYTES_PER_CONNECTION_MAX,
-        "{per_connection} bytes a connection"
-    );
+    assert!(per_connection < BYTES_PER_CONNECTION_MAX, "{per_connection} bytes a connection");
     witness.check(&mut service);
     // Every one of them is still there, and heard.
     for (index, socket) in sockets.iter_mut().enumerate() {
-        socket
-            .send_text(probe(index).as_str())
-            .expect("an open socket");
+        socket.send_text(probe(index).as_str()).expect("an open socket");
     }
     let until = Instant::now() + PATIENCE;
     for (index, socket) in sockets.iter_mut().enumerate() {
@@ -165,10 +156,7 @@ fn await_probe(socket: &mut Socket, index: usize, until: Instant) {
 
 /// Raises the limit of open descriptors as far as it goes; what it is then.
 fn descriptors() -> usize {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` outlives both calls, which touch nothing else.
     let result = unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);

@@ -47,10 +47,7 @@ fn kills() -> usize {
 /// A number in the environment.
 fn asked_for(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is a number")),
-    )
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 /// A data directory through many lives of its service.
@@ -110,9 +107,7 @@ impl Lives {
                 }
             }
             let from = if is_audit { 0 } else { objects_before };
-            self.objects[from..]
-                .iter()
-                .for_each(|object| object.check(service.address));
+            self.objects[from..].iter().for_each(|object| object.check(service.address));
         }
         let echoes = kills * ECHOES_PER_LIFE as usize;
         assert!(self.ledger.count() > echoes, "there was no load");
@@ -129,13 +124,7 @@ impl Lives {
                 load.start(address, wire, document, Mode::Write, self.random.next());
             }
         }
-        load.start(
-            address,
-            Wire::Fluid,
-            DOCUMENTS[0],
-            Mode::Read,
-            self.random.next(),
-        );
+        load.start(address, Wire::Fluid, DOCUMENTS[0], Mode::Read, self.random.next());
         load.start_packed(address, DOCUMENTS[1], self.random.next());
         let random = Random::new(self.random.next());
         let keeper = thread::spawn(move || store_objects(address, life, random));
@@ -145,12 +134,7 @@ impl Lives {
         let deadline = Instant::now() + PATIENCE;
         while load.echoes() < echoes {
             let is_late = Instant::now() > deadline;
-            assert!(
-                !is_late,
-                "no load: {} echoes\n{}",
-                load.echoes(),
-                service.log()
-            );
+            assert!(!is_late, "no load: {} echoes\n{}", load.echoes(), service.log());
             thread::sleep(Duration::from_millis(1));
         }
         thread::sleep(Duration::from_micros(self.random.below(20_000)));
@@ -163,8 +147,7 @@ impl Lives {
         if let Some(ops) = summarizer.join().expect("a summarizer that did not panic") {
             self.ledger.note(SUMMARIZED, wire, &ops);
         }
-        self.objects
-            .extend(keeper.join().expect("a keeper that did not panic"));
+        self.objects.extend(keeper.join().expect("a keeper that did not panic"));
     }
 
     /// Recovery may be interrupted as well, at any moment and several times.
@@ -220,10 +203,7 @@ fn summarize(address: SocketAddr, wire: Wire, document: &str) -> Option<Vec<Op>>
             }]);
             client.submit_raw(&op.to_string())?;
             client.wait_until(|client| {
-                let own = client
-                    .shown
-                    .iter()
-                    .rfind(|op| op.client.as_deref() == Some(&client.id));
+                let own = client.shown.iter().rfind(|op| op.client.as_deref() == Some(&client.id));
                 let own = own.filter(|op| op.client_seq == client.client_seq);
                 let is_answer = |op: &Op| op.answers == own.map(|own| own.seq);
                 own.is_some() && client.shown.iter().rev().any(is_answer)
@@ -247,11 +227,7 @@ fn store_objects(address: SocketAddr, life: usize, mut random: Random) -> Vec<Ob
         }
         stored.push(Object::Document(document));
         // Small ones go through the log, large ones do not.
-        let size = if index % 4 == 3 {
-            300_000
-        } else {
-            random.size(0, 6_000)
-        };
+        let size = if index % 4 == 3 { 300_000 } else { random.size(0, 6_000) };
         let content = format!("{life} {index} {}", "b".repeat(size));
         match rest::store_blob(address, DOCUMENTS[1], &content) {
             Ok(id) => stored.push(Object::Blob { id, content }),

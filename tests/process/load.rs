@@ -37,11 +37,7 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn new() -> Self {
-        Self {
-            stop: Arc::default(),
-            echoes: Arc::default(),
-            threads: Vec::new(),
-        }
+        Self { stop: Arc::default(), echoes: Arc::default(), threads: Vec::new() }
     }
 
     /// Starts a client; one in write mode submits batches of random sizes.
@@ -64,10 +60,7 @@ impl Load {
     /// Starts a client that speaks msgpack.
     pub(crate) fn start_packed(&mut self, address: SocketAddr, document: &str, seed: u64) {
         let document = document.to_owned();
-        self.start_as(
-            move || Client::try_connect_packed(address, &document, Mode::Write),
-            seed,
-        );
+        self.start_as(move || Client::try_connect_packed(address, &document, Mode::Write), seed);
     }
 
     fn start_as(
@@ -115,9 +108,7 @@ impl Load {
     /// Collects what the clients saw, once they have ended.
     pub(crate) fn join(self) -> Vec<Seen> {
         let ended = self.threads.into_iter().map(JoinHandle::join);
-        ended
-            .filter_map(|seen| seen.expect("a client that did not panic"))
-            .collect()
+        ended.filter_map(|seen| seen.expect("a client that did not panic")).collect()
     }
 }
 
@@ -146,11 +137,7 @@ fn submit(client: &mut Client, random: &mut Random) -> Result<(), Gone> {
     let contents: Vec<_> = (0..random.size(1, 4) as i64)
         .map(|index| {
             let filler = "é".repeat(random.size(0, 120));
-            format!(
-                "{{\"writer\":\"{}\",\"n\":{},\"x\":\"{filler}\"}}",
-                client.id,
-                first + index
-            )
+            format!("{{\"writer\":\"{}\",\"n\":{},\"x\":\"{filler}\"}}", client.id, first + index)
         })
         .collect();
     let contents: Vec<_> = contents.iter().map(String::as_str).collect();

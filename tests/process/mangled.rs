@@ -21,11 +21,7 @@ fn a_session_through_a_mangling_proxy_gives_the_same_results() {
     let dir = Dir::new("proxy");
     let mut service = Options::new(dir.path()).start();
     let direct = session(service.address, "direct");
-    assert!(
-        direct.len() > 60,
-        "a session worth the name: {}",
-        direct.len()
-    );
+    assert!(direct.len() > 60, "a session worth the name: {}", direct.len());
     for seed in 0..SEEDS {
         let proxy = Proxy::start(service.address, seed);
         let mangled = session(proxy.address, &format!("mangled-{seed}"));
@@ -52,18 +48,11 @@ fn documents_under_load_through_a_mangling_proxy_stay_in_order() {
         }
         load.start_packed(proxy.address, document, seed);
     }
-    service.wait_until("enough operations", |_| {
-        load.echoes() > 600 || load.is_over()
-    });
+    service.wait_until("enough operations", |_| load.echoes() > 600 || load.is_over());
     load.stop();
     let mut ledger = Ledger::default();
     for seen in load.join() {
-        assert!(
-            seen.end.is_none() && seen.nacks == 0,
-            "{:?} ended: {:?}",
-            seen.id,
-            seen.end
-        );
+        assert!(seen.end.is_none() && seen.nacks == 0, "{:?} ended: {:?}", seen.id, seen.end);
         ledger.note(&seen.document, seen.wire, &seen.ops);
     }
     assert!(ledger.count() > 600);
@@ -88,29 +77,17 @@ pub(crate) fn session(address: SocketAddr, document: &str) -> Vec<String> {
         let size = [0, 1, 100, 125, 126, 127, 1000, 65_530, 65_536, 300_000][step % 10];
         let text = "x".repeat(size);
         let batch: Vec<_> = (0..1 + step % 3).map(|_| text.as_str()).collect();
-        let writer = if step % 2 == 0 {
-            &mut fluid
-        } else {
-            &mut levee
-        };
-        writer
-            .submit(&batch)
-            .unwrap_or_else(|gone| panic!("cannot submit: {gone:?}"));
+        let writer = if step % 2 == 0 { &mut fluid } else { &mut levee };
+        writer.submit(&batch).unwrap_or_else(|gone| panic!("cannot submit: {gone:?}"));
         head += batch.len() as u64;
         for client in [&mut fluid, &mut levee, &mut reader] {
             client.catch_up(head);
         }
     }
-    fluid
-        .signal("to all")
-        .unwrap_or_else(|gone| panic!("cannot signal: {gone:?}"));
+    fluid.signal("to all").unwrap_or_else(|gone| panic!("cannot signal: {gone:?}"));
     for client in [&mut fluid, &mut levee, &mut reader] {
-        let heard = client.wait_until(|client| {
-            client
-                .signals
-                .iter()
-                .any(|signal| signal["content"] == "to all")
-        });
+        let heard = client
+            .wait_until(|client| client.signals.iter().any(|signal| signal["content"] == "to all"));
         // The sender hears itself only on its own wire's terms.
         heard.unwrap_or_else(|gone| panic!("no signal: {gone:?}"));
     }

@@ -23,10 +23,8 @@ impl Proxy {
                 let (Ok(inbound), Ok(outbound)) = (inbound, TcpStream::connect(target)) else {
                     continue;
                 };
-                let pairs = [
-                    (inbound.try_clone(), outbound.try_clone()),
-                    (Ok(outbound), Ok(inbound)),
-                ];
+                let pairs =
+                    [(inbound.try_clone(), outbound.try_clone()), (Ok(outbound), Ok(inbound))];
                 for (from, to) in pairs {
                     let random = Random::new(random.next());
                     if let (Ok(from), Ok(to)) = (from, to) {
@@ -49,11 +47,7 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, mut random: Random) -> io::Res
     let mut buffer = vec![0; 64 << 10];
     loop {
         // Mostly large reads: the session's largest messages must not take minutes.
-        let size = if random.once_in(3) {
-            random.size(1, 200)
-        } else {
-            buffer.len()
-        };
+        let size = if random.once_in(3) { random.size(1, 200) } else { buffer.len() };
         let mut held = from.read(&mut buffer[..size])?;
         if held == 0 {
             return Ok(());

@@ -36,10 +36,7 @@ pub(crate) struct Replies {
 
 impl Replies {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            bytes: Vec::new(),
-        }
+        Self { stream, bytes: Vec::new() }
     }
 
     fn more(&mut self) -> io::Result<()> {
@@ -62,10 +59,7 @@ impl Replies {
         let head = String::from_utf8_lossy(&self.bytes[..end]).into_owned();
         self.bytes.drain(..end);
         let invalid = || io::Error::new(io::ErrorKind::InvalidData, head.clone());
-        let status = head
-            .get(9..12)
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(invalid)?;
+        let status = head.get(9..12).and_then(|text| text.parse().ok()).ok_or_else(invalid)?;
         let length = match status {
             101 | 204 | 304 => 0,
             _ => header(&head, "content-length")
@@ -83,9 +77,7 @@ impl Replies {
 /// The value of a header in a head.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-    lines
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.trim())
+    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
 /// A connection on which nothing waits longer than a test's patience.
@@ -140,27 +132,15 @@ pub(crate) fn create(address: SocketAddr, document: &str) {
 /// [`create`], on a service that may be about to die.
 pub(crate) fn try_create(address: SocketAddr, document: &str) -> io::Result<Reply> {
     let authorization = authorization(Wire::Fluid, &token::of(document));
-    let headers = [
-        ("authorization", authorization.as_str()),
-        ("content-type", "application/json"),
-    ];
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
     let tree = r#"{"type":1,"tree":{"header":{"type":2,"content":"x"}}}"#;
     let body = format!(r#"{{"id":"{document}","summary":{tree},"sequenceNumber":0,"values":[]}}"#);
-    request(
-        address,
-        "POST",
-        "/documents/fluid",
-        &headers,
-        body.as_bytes(),
-    )
+    request(address, "POST", "/documents/fluid", &headers, body.as_bytes())
 }
 
 /// The `Authorization` by which a Fluid client calls the storage of a document.
 fn storage_authorization(document: &str) -> String {
-    format!(
-        "Basic {}",
-        STANDARD.encode(format!("{TENANT}:{}", token::of(document)))
-    )
+    format!("Basic {}", STANDARD.encode(format!("{TENANT}:{}", token::of(document))))
 }
 
 /// Stores a git object; its id.
@@ -171,18 +151,9 @@ fn store(
     body: &serde_json::Value,
 ) -> io::Result<String> {
     let authorization = storage_authorization(document);
-    let headers = [
-        ("authorization", authorization.as_str()),
-        ("content-type", "application/json"),
-    ];
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
     let path = format!("/repos/fluid/git/{kind}");
-    let reply = request(
-        address,
-        "POST",
-        &path,
-        &headers,
-        body.to_string().as_bytes(),
-    )?;
+    let reply = request(address, "POST", &path, &headers, body.to_string().as_bytes())?;
     assert_eq!(reply.status, 201, "{}", reply.text());
     let stored: serde_json::Value = serde_json::from_slice(&reply.body)?;
     Ok(stored["sha"].as_str().expect("an id").to_owned())
@@ -198,12 +169,7 @@ pub(crate) fn store_blob(address: SocketAddr, document: &str, content: &str) -> 
 pub(crate) fn store_tree(address: SocketAddr, document: &str, content: &str) -> io::Result<String> {
     let sha = store_blob(address, document, content)?;
     let entry = serde_json::json!({"mode": "100644", "path": "header", "sha": sha, "type": "blob"});
-    store(
-        address,
-        document,
-        "trees",
-        &serde_json::json!({"tree": [entry]}),
-    )
+    store(address, document, "trees", &serde_json::json!({"tree": [entry]}))
 }
 
 /// A blob's content.
@@ -225,9 +191,7 @@ pub(crate) fn versions(address: SocketAddr, document: &str) -> io::Result<Vec<St
     let reply = get(address, &path, &[("authorization", &authorization)])?;
     assert_eq!(reply.status, 200, "{document}: {}", reply.text());
     let versions: Vec<serde_json::Value> = serde_json::from_slice(&reply.body)?;
-    let ids = versions
-        .iter()
-        .map(|version| version["sha"].as_str().expect("an id").to_owned());
+    let ids = versions.iter().map(|version| version["sha"].as_str().expect("an id").to_owned());
     Ok(ids.collect())
 }
 
@@ -251,10 +215,7 @@ pub(crate) fn deltas_page(address: SocketAddr, wire: Wire, document: &str, from:
         }
     };
     // Levee's rule lets the operation at the bound come along.
-    ops.iter()
-        .map(|op| Op::parse(op))
-        .filter(|op| op.seq > from)
-        .collect()
+    ops.iter().map(|op| Op::parse(op)).filter(|op| op.seq > from).collect()
 }
 
 /// Everything that `/deltas` has after a number.

@@ -53,12 +53,7 @@ pub(crate) struct Options {
 impl Options {
     /// One core, everything else as `--dev` has it.
     pub(crate) fn new(data: &Path) -> Self {
-        Self {
-            data: data.into(),
-            cores: 1,
-            flags: Vec::new(),
-            env: Vec::new(),
-        }
+        Self { data: data.into(), cores: 1, flags: Vec::new(), env: Vec::new() }
     }
 
     pub(crate) fn cores(mut self, cores: u16) -> Self {
@@ -115,12 +110,7 @@ impl Options {
         let err = Output::default();
         out.follow(child.stdout.take(), Some(report));
         err.follow(child.stderr.take(), None);
-        let mut service = Service {
-            child,
-            address: SocketAddr::from(([0, 0, 0, 0], 0)),
-            out,
-            err,
-        };
+        let mut service = Service { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), out, err };
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -198,10 +188,7 @@ impl Output {
     }
 
     fn text(&self) -> String {
-        self.0
-            .lock()
-            .expect("no test panics while it holds this")
-            .clone()
+        self.0.lock().expect("no test panics while it holds this").clone()
     }
 }
 
@@ -232,12 +219,7 @@ impl Service {
         self.assert_alive();
         self.child.kill().expect("a child to kill");
         let status = self.wait();
-        assert_eq!(
-            status.signal(),
-            Some(libc::SIGKILL),
-            "it ended by itself: {}",
-            self.log()
-        );
+        assert_eq!(status.signal(), Some(libc::SIGKILL), "it ended by itself: {}", self.log());
     }
 
     /// Sends a signal.
@@ -256,11 +238,7 @@ impl Service {
             if let Some(status) = self.child.try_wait().expect("a child to wait for") {
                 return status;
             }
-            assert!(
-                Instant::now() < deadline,
-                "it does not end:\n{}",
-                self.log()
-            );
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -293,11 +271,7 @@ impl Service {
     pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so(self) {
-            assert!(
-                Instant::now() < deadline,
-                "in vain waited for: {what}\n{}",
-                self.log()
-            );
+            assert!(Instant::now() < deadline, "in vain waited for: {what}\n{}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -55,12 +55,7 @@ impl Socket {
         }
         let accept = rest::header(&head, "sec-websocket-accept").unwrap_or("");
         assert_eq!(accept.as_bytes(), accept_key(KEY), "{head}");
-        Ok(Self {
-            stream,
-            bytes,
-            start: end,
-            frames_sent: 0,
-        })
+        Ok(Self { stream, bytes, start: end, frames_sent: 0 })
     }
 
     pub(crate) fn send_text(&mut self, text: &str) -> io::Result<()> {
@@ -88,14 +83,12 @@ impl Socket {
             }
             let left = until.saturating_duration_since(Instant::now());
             // A zero timeout would mean to wait for ever.
-            self.stream
-                .set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
             self.compact();
             let len = self.bytes.len();
             self.bytes.resize(len + RECEIVE_BYTES, 0);
             let received = self.stream.read(&mut self.bytes[len..]);
-            self.bytes
-                .truncate(len + received.as_ref().map_or(0, |count| *count));
+            self.bytes.truncate(len + received.as_ref().map_or(0, |count| *count));
             match received {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
@@ -148,11 +141,9 @@ impl Socket {
         let message = match first {
             0x81 => Message::Text(String::from_utf8(payload.to_vec()).expect("UTF-8")),
             0x82 => Message::Binary(payload.to_vec()),
-            0x88 => Message::Close(
-                payload
-                    .get(..2)
-                    .map(|code| u16::from_be_bytes([code[0], code[1]])),
-            ),
+            0x88 => {
+                Message::Close(payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]])))
+            }
             0x8A => Message::Pong(payload.to_vec()),
             other => return Err(io::Error::other(format!("a frame that starts {other:#x}"))),
         };
@@ -188,9 +179,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     pub(crate) fn with(code: u16) -> Self {
-        Self {
-            code: Some(Some(code)),
-        }
+        Self { code: Some(Some(code)) }
     }
 }
 

@@ -7,10 +7,7 @@ pub(crate) const TENANT: &str = "fluid";
 pub(crate) const KEY: &[u8] = b"dev-tenant-secret-key";
 
 pub(crate) fn now_unix_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock after 1970")
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs()
 }
 
 /// Claims that open everything of one document for an hour.

@@ -16,18 +16,12 @@ const DOCUMENT: &str = "d";
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 fn signature(signed: &str, key: &[u8], algorithm: hmac::Algorithm) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(algorithm, key), signed.as_bytes())
-        .as_ref()
-        .to_vec()
+    hmac::sign(&hmac::Key::new(algorithm, key), signed.as_bytes()).as_ref().to_vec()
 }
 
 /// A token of any header and claims, signed as HS256.
 fn signed(header: &str, claims: &str, key: &[u8]) -> String {
-    let signed = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(claims)
-    );
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = signature(&signed, key, hmac::HMAC_SHA256);
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
@@ -64,24 +58,13 @@ fn forged() -> Vec<(String, String)> {
     let mut attack = |what: &str, token: String| attacks.push((what.into(), token));
     for algorithm in ["none", "None", "nOnE", "NONE", ""] {
         let header = format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#);
-        let unsigned = format!(
-            "{}.{}.",
-            URL_SAFE_NO_PAD.encode(&header),
-            URL_SAFE_NO_PAD.encode(&claims)
-        );
-        attack(
-            &format!("alg {algorithm:?}, no signature"),
-            unsigned.clone(),
-        );
-        attack(
-            &format!("alg {algorithm:?}, two parts"),
-            unsigned.trim_end_matches('.').into(),
-        );
+        let unsigned =
+            format!("{}.{}.", URL_SAFE_NO_PAD.encode(&header), URL_SAFE_NO_PAD.encode(&claims));
+        attack(&format!("alg {algorithm:?}, no signature"), unsigned.clone());
+        attack(&format!("alg {algorithm:?}, two parts"), unsigned.trim_end_matches('.').into());
         attack(&format!("alg {algorithm:?}, signed"), with_header(&header));
     }
-    for algorithm in [
-        "RS256", "ES256", "EdDSA", "PS256", "hs256", "HS384", "HS512", "HS256 ",
-    ] {
+    for algorithm in ["RS256", "ES256", "EdDSA", "PS256", "hs256", "HS384", "HS512", "HS256 "] {
         let header = format!(r#"{{"alg":"{algorithm}"}}"#);
         attack(&format!("alg {algorithm}"), with_header(&header));
     }
@@ -90,10 +73,7 @@ fn forged() -> Vec<(String, String)> {
         ("alg of another type", r#"{"alg":["HS256"]}"#),
         ("alg twice", r#"{"alg":"HS256","alg":"none"}"#),
         ("alg twice, good last", r#"{"alg":"none","alg":"HS256"}"#),
-        (
-            "alg escaped and twice",
-            r#"{"\u0061lg":"none","alg":"HS256"}"#,
-        ),
+        ("alg escaped and twice", r#"{"\u0061lg":"none","alg":"HS256"}"#),
         ("crit", r#"{"alg":"HS256","crit":["exp"]}"#),
         ("b64", r#"{"alg":"HS256","b64":false,"crit":["b64"]}"#),
         ("b64 alone", r#"{"alg":"HS256","b64":false}"#),
@@ -112,75 +92,42 @@ fn forged() -> Vec<(String, String)> {
         json!({"alg": "HS256", "kid": "x' UNION SELECT 'mine' --"}),
         json!({"alg": "HS256", "kid": "k".repeat(4_000)}),
     ] {
-        attack(
-            &format!("own key: {header:.60}"),
-            signed(&header.to_string(), &claims, b"mine"),
-        );
-        attack(
-            &format!("empty key: {header:.60}"),
-            signed(&header.to_string(), &claims, b""),
-        );
+        attack(&format!("own key: {header:.60}"), signed(&header.to_string(), &claims, b"mine"));
+        attack(&format!("empty key: {header:.60}"), signed(&header.to_string(), &claims, b""));
     }
     attack("empty key", signed(HEADER, &claims, b""));
     attack("another tenant's key", signed(HEADER, &claims, b"12345"));
-    attack(
-        "the unverified tenant's key",
-        signed(HEADER, &claims, b"unverified"),
-    );
+    attack("the unverified tenant's key", signed(HEADER, &claims, b"unverified"));
     let whole = URL_SAFE_NO_PAD.decode(last).expect("base64url");
     for len in [1, 16, 31] {
         let cut = URL_SAFE_NO_PAD.encode(&whole[..len]);
-        attack(
-            &format!("{len} bytes of the signature"),
-            format!("{head}.{cut}"),
-        );
+        attack(&format!("{len} bytes of the signature"), format!("{head}.{cut}"));
     }
     let longer = URL_SAFE_NO_PAD.encode([whole.as_slice(), b"x"].concat());
     attack("a byte more", format!("{head}.{longer}"));
     let mut flipped = whole.clone();
     flipped[31] ^= 1;
-    attack(
-        "a bit flipped",
-        format!("{head}.{}", URL_SAFE_NO_PAD.encode(&flipped)),
-    );
+    attack("a bit flipped", format!("{head}.{}", URL_SAFE_NO_PAD.encode(&flipped)));
     let by_512 = signature(head, KEY, hmac::HMAC_SHA512);
-    attack(
-        "HMAC-SHA512",
-        format!("{head}.{}", URL_SAFE_NO_PAD.encode(by_512)),
-    );
+    attack("HMAC-SHA512", format!("{head}.{}", URL_SAFE_NO_PAD.encode(by_512)));
     attack("padding", format!("{head}.{}", URL_SAFE.encode(&whole)));
-    attack(
-        "the other alphabet",
-        format!("{head}.{}", STANDARD.encode(&whole)),
-    );
-    attack(
-        "stray last bits",
-        format!("{head}.{}", with_stray_bits(last)),
-    );
+    attack("the other alphabet", format!("{head}.{}", STANDARD.encode(&whole)));
+    attack("stray last bits", format!("{head}.{}", with_stray_bits(last)));
     attack("trailing dot", format!("{good}."));
     attack("four parts", format!("{good}.x"));
     attack("five parts", format!("{good}.x.y"));
     attack("one part", head.replace('.', ""));
     attack("no parts", "..".into());
-    attack(
-        "a token in a token",
-        signed(HEADER, &json!(good).to_string(), KEY),
-    );
+    attack("a token in a token", signed(HEADER, &json!(good).to_string(), KEY));
     attack("claims that are a list", signed(HEADER, "[]", KEY));
     attack("claims that are no JSON", signed(HEADER, "{", KEY));
     attack("claims that are not UTF-8", {
-        let signed = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(HEADER),
-            URL_SAFE_NO_PAD.encode([0xFF])
-        );
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(HEADER), URL_SAFE_NO_PAD.encode([0xFF]));
         let signature = signature(&signed, KEY, hmac::HMAC_SHA256);
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     });
-    attack(
-        "no header",
-        format!(".{}.{last}", URL_SAFE_NO_PAD.encode(&claims)),
-    );
+    attack("no header", format!(".{}.{last}", URL_SAFE_NO_PAD.encode(&claims)));
     attack("claims swapped", {
         let other = token::claims("other").to_string();
         let header = URL_SAFE_NO_PAD.encode(HEADER);
@@ -195,67 +142,30 @@ fn misissued() -> Vec<(String, String)> {
     let now = token::now_unix_s();
     let mut attacks: Vec<(String, String)> = Vec::new();
     let mut attack = |what: &str, token: String| attacks.push((what.into(), token));
-    for exp in [
-        "1",
-        "0",
-        "-1",
-        "\"9999999999\"",
-        "NaN",
-        "1e400",
-        "null",
-        "true",
-        "[]",
-        "99999999999.5",
-    ] {
+    for exp in
+        ["1", "0", "-1", "\"9999999999\"", "NaN", "1e400", "null", "true", "[]", "99999999999.5"]
+    {
         attack(&format!("exp {exp}"), raw_claim("exp", exp));
     }
-    attack(
-        "exp reached",
-        claims_with("exp", now.saturating_sub(1).into()),
-    );
+    attack("exp reached", claims_with("exp", now.saturating_sub(1).into()));
     attack("nbf not reached", claims_with("nbf", (now + 3_600).into()));
     attack("nbf as text", claims_with("nbf", "0".into()));
     for name in ["exp", "tenantId", "documentId", "scopes"] {
         attack(&format!("no {name}"), claims_without(name));
     }
-    attack(
-        "another tenant",
-        claims_with("tenantId", "tinylicious".into()),
-    );
-    attack(
-        "an unknown tenant",
-        claims_with("tenantId", "nobody".into()),
-    );
-    attack(
-        "tenant of another type",
-        claims_with("tenantId", json!([TENANT])),
-    );
-    attack(
-        "scopes as text",
-        claims_with("scopes", "doc:read doc:write".into()),
-    );
-    attack(
-        "scopes of another type",
-        claims_with("scopes", json!([["doc:read"]])),
-    );
+    attack("another tenant", claims_with("tenantId", "tinylicious".into()));
+    attack("an unknown tenant", claims_with("tenantId", "nobody".into()));
+    attack("tenant of another type", claims_with("tenantId", json!([TENANT])));
+    attack("scopes as text", claims_with("scopes", "doc:read doc:write".into()));
+    attack("scopes of another type", claims_with("scopes", json!([["doc:read"]])));
     attack("no scope", claims_with("scopes", json!([])));
-    attack(
-        "scopes that do not exist",
-        claims_with("scopes", json!(["doc:*", "*", "DOC:READ"])),
-    );
+    attack("scopes that do not exist", claims_with("scopes", json!(["doc:*", "*", "DOC:READ"])));
     let good = token::claims(DOCUMENT).to_string();
-    for (name, value) in [
-        ("documentId", "\"other\""),
-        ("tenantId", "\"x\""),
-        ("exp", "1"),
-    ] {
+    for (name, value) in [("documentId", "\"other\""), ("tenantId", "\"x\""), ("exp", "1")] {
         let doubled = format!("{{\"{name}\":{value},{}", &good[1..]);
         attack(&format!("{name} twice"), signed(HEADER, &doubled, KEY));
         let after = format!("{},\"{name}\":{value}}}", &good[..good.len() - 1]);
-        attack(
-            &format!("{name} twice, bad last"),
-            signed(HEADER, &after, KEY),
-        );
+        attack(&format!("{name} twice, bad last"), signed(HEADER, &after, KEY));
     }
     attacks
 }
@@ -265,19 +175,10 @@ fn misissued() -> Vec<(String, String)> {
 fn of_others() -> Vec<(String, String)> {
     let mut attacks: Vec<(String, String)> = Vec::new();
     let mut attack = |what: &str, token: String| attacks.push((what.into(), token));
-    attack(
-        "another document",
-        claims_with("documentId", "other".into()),
-    );
+    attack("another document", claims_with("documentId", "other".into()));
     attack("no document", claims_with("documentId", "".into()));
-    attack(
-        "a document of another case",
-        claims_with("documentId", "D".into()),
-    );
-    attack(
-        "document with more",
-        claims_with("documentId", "d\0".into()),
-    );
+    attack("a document of another case", claims_with("documentId", "D".into()));
+    attack("document with more", claims_with("documentId", "d\0".into()));
     attacks
 }
 
@@ -285,10 +186,7 @@ fn of_others() -> Vec<(String, String)> {
 fn with_stray_bits(text: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (rest, last) = text.split_at(text.len() - 1);
-    let index = ALPHABET
-        .iter()
-        .position(|c| last.as_bytes() == [*c])
-        .expect("base64url");
+    let index = ALPHABET.iter().position(|c| last.as_bytes() == [*c]).expect("base64url");
     format!("{rest}{}", char::from(ALPHABET[index | 1]))
 }
 
@@ -311,26 +209,14 @@ fn assert_refused(service: &Service, what: &str, token: &str, storage_status: &[
         // Levee's contract has a 500 for claims of the wrong type.
         let is_refused =
             matches!(reply.status, 401 | 403) || (reply.status, wire) == (500, Wire::Levee);
-        assert!(
-            is_refused,
-            "{wire:?} REST: {what}: {} {}",
-            reply.status,
-            reply.text()
-        );
+        assert!(is_refused, "{wire:?} REST: {what}: {} {}", reply.status, reply.text());
     }
     let storage = format!("Basic {}", STANDARD.encode(format!("{TENANT}:{token}")));
-    for path in [
-        "commits?count=1&sha=d",
-        "git/summaries/latest",
-        "git/blobs/0000",
-    ] {
+    for path in ["commits?count=1&sha=d", "git/summaries/latest", "git/blobs/0000"] {
         let path = format!("/repos/{TENANT}/{path}");
         let reply = rest::get(service.address, &path, &[("authorization", &storage)]);
         let status = reply.expect("an answer").status;
-        assert!(
-            storage_status.contains(&status),
-            "storage: {what}: {status}"
-        );
+        assert!(storage_status.contains(&status), "storage: {what}: {status}");
     }
 }
 
@@ -347,9 +233,7 @@ fn no_bad_token_opens_any_door() {
     ] {
         for wire in BOTH {
             let client = Client::try_connect(service.address, wire, DOCUMENT, Mode::Write, &token);
-            client
-                .unwrap_or_else(|gone| panic!("{wire:?} refuses a good token: {gone:?}"))
-                .cut();
+            client.unwrap_or_else(|gone| panic!("{wire:?} refuses a good token: {gone:?}")).cut();
         }
     }
     let others = of_others();
@@ -367,10 +251,7 @@ fn no_bad_token_opens_any_door() {
     let log = service.log();
     for (what, token) in attacks.iter().chain(&others) {
         let tail = &token[token.len().saturating_sub(40)..];
-        assert!(
-            tail.len() < 20 || !log.contains(tail),
-            "the log tells a token: {what}"
-        );
+        assert!(tail.len() < 20 || !log.contains(tail), "the log tells a token: {what}");
     }
 }
 
@@ -394,22 +275,13 @@ fn a_token_must_be_there_and_whole() {
         "Basic !!!!".into(),
     ] {
         let headers: &[_] = &[("authorization", value.as_str())];
-        let status = rest::get(service.address, &path, headers)
-            .expect("an answer")
-            .status;
+        let status = rest::get(service.address, &path, headers).expect("an answer").status;
         assert!(matches!(status, 401 | 403), "{value:.30}: {status}");
     }
-    let status = rest::get(service.address, &path, &[])
-        .expect("an answer")
-        .status;
+    let status = rest::get(service.address, &path, &[]).expect("an answer").status;
     assert!(matches!(status, 401 | 403), "nothing: {status}");
-    let twice = [
-        ("authorization", "Bearer x"),
-        ("authorization", &format!("Bearer {token}")),
-    ];
-    let status = rest::get(service.address, &path, &twice)
-        .expect("an answer")
-        .status;
+    let twice = [("authorization", "Bearer x"), ("authorization", &format!("Bearer {token}"))];
+    let status = rest::get(service.address, &path, &twice).expect("an answer").status;
     assert!(matches!(status, 400 | 401 | 403), "two headers: {status}");
 }
 
@@ -433,12 +305,7 @@ fn an_open_socket_ends_politely_when_its_token_does() {
         match (wire, end) {
             (Wire::Fluid, Gone::Ended { goodbye: true, .. }) => {}
             // Not 1000: the client must come back by itself.
-            (
-                Wire::Levee,
-                Gone::Ended {
-                    code: Some(code), ..
-                },
-            ) if code != 1000 => {}
+            (Wire::Levee, Gone::Ended { code: Some(code), .. }) if code != 1000 => {}
             (wire, end) => panic!("{wire:?}: {end:?}"),
         }
         witness.check(&mut service);

@@ -55,10 +55,7 @@ impl Wire {
                     format!("42[\"submitOp\",\"{client}\",[{ops}]]")
                 }
                 Outgoing::Signal { client, content } => {
-                    format!(
-                        "42{}",
-                        json!(["submitSignal", client, [{"content": content}]])
-                    )
+                    format!("42{}", json!(["submitSignal", client, [{"content": content}]]))
                 }
             },
             Self::Levee => {

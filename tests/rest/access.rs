@@ -14,10 +14,7 @@ fn claims(member: &str, value: Value) -> Value {
 fn fluid_error(answer: &Answer) -> (u16, String) {
     let body = answer.json();
     assert_eq!(body["code"], answer.status);
-    assert_eq!(
-        (&body["canRetry"], &body["isFatal"]),
-        (&json!(false), &json!(true))
-    );
+    assert_eq!((&body["canRetry"], &body["isFatal"]), (&json!(false), &json!(true)));
     assert_eq!(body.get("retryAfter"), None);
     (answer.status, body["message"].as_str().unwrap().to_owned())
 }
@@ -37,55 +34,24 @@ fn levees_refusals() {
         (deltas(), 401, "Missing Authorization header"),
         (deltas().header("Authorization", "Token x"), 401, format),
         (deltas().bearer("a.b.c"), 401, "Invalid token format"),
-        (
-            deltas().bearer(&token("other", "d", ALL)),
-            401,
-            "Invalid token signature",
-        ),
-        (
-            Call::get("/deltas/nobody/d").bearer(&read),
-            401,
-            "Unknown tenant",
-        ),
+        (deltas().bearer(&token("other", "d", ALL)), 401, "Invalid token signature"),
+        (Call::get("/deltas/nobody/d").bearer(&read), 401, "Unknown tenant"),
         (with("exp", json!(NOW_S)), 401, "Token has expired"),
         (with("exp", json!("soon")), 500, "Authentication error"),
-        (
-            with("scopes", json!("doc:read")),
-            500,
-            "Authentication error",
-        ),
-        (
-            with("tenantId", json!("other")),
-            403,
-            "Token not valid for this tenant",
-        ),
+        (with("scopes", json!("doc:read")), 500, "Authentication error"),
+        (with("tenantId", json!("other")), 403, "Token not valid for this tenant"),
         (Call::get("/deltas/fluid/e").bearer(&read), 403, document),
-        (
-            Call::get("/repos/fluid/git/refs?id=e").bearer(&read),
-            403,
-            document,
-        ),
-        (
-            deltas().bearer(&writer),
-            403,
-            "Missing required scopes: doc:read",
-        ),
+        (Call::get("/repos/fluid/git/refs?id=e").bearer(&read), 403, document),
+        (deltas().bearer(&writer), 403, "Missing required scopes: doc:read"),
         (
             create.bearer(&token("fluid", "", &[])),
             403,
             "Missing required scopes: doc:read, doc:write",
         ),
-        (
-            blob.bearer(&read),
-            403,
-            "Missing required scopes: summary:write",
-        ),
+        (blob.bearer(&read), 403, "Missing required scopes: summary:write"),
     ] {
         let answer = world.call(&call);
-        assert_eq!(
-            (answer.status, answer.json()),
-            (status, json!({ "error": text }))
-        );
+        assert_eq!((answer.status, answer.json()), (status, json!({ "error": text })));
     }
 }
 
@@ -106,22 +72,10 @@ fn fluids_refusals() {
         (deltas().basic("!").restless(), 401, invalid),
         (deltas().basic(&token("other", "d", ALL)), 401, invalid),
         (Call::get("/deltas/nobody/d").basic(&read), 401, invalid),
-        (
-            deltas().basic(&token_with("fluid", claims("exp", json!(NOW_S)))),
-            401,
-            invalid,
-        ),
-        (
-            Call::get("/deltas/fluid/e").basic(&read).restless(),
-            403,
-            other,
-        ),
+        (deltas().basic(&token_with("fluid", claims("exp", json!(NOW_S)))), 401, invalid),
+        (Call::get("/deltas/fluid/e").basic(&read).restless(), 403, other),
         (deltas().basic(&token("fluid", "d", &[])), 403, scopes),
-        (
-            Call::get("/repos/fluid/commits?sha=d").storage("other", &read),
-            403,
-            other,
-        ),
+        (Call::get("/repos/fluid/commits?sha=d").storage("other", &read), 403, other),
         (post("blobs").storage("fluid", &read), 403, scopes),
         (post("trees").storage("fluid", &writer), 403, scopes),
         (post("summaries").storage("fluid", &writer), 403, scopes),
@@ -135,10 +89,7 @@ fn an_attachment_needs_no_right_to_summarize_on_fluids_wire() {
     let world = World::new();
     let writer = token("fluid", "d", &["doc:read", "doc:write"]);
     let call = Call::post("/repos/fluid/git/blobs", &json!({ "content": "x" }));
-    assert_eq!(
-        world.call(&call.clone().storage("fluid", &writer)).status,
-        201
-    );
+    assert_eq!(world.call(&call.clone().storage("fluid", &writer)).status, 201);
     assert_eq!(world.call(&call.bearer(&writer)).status, 403);
 }
 
@@ -147,22 +98,7 @@ fn the_development_tenant_takes_any_signature() {
     let world = World::new();
     let claims = claims("tenantId", json!("local")).to_string();
     let made_up = levee_core::auth::sign(&claims, b"whatever");
-    assert_eq!(
-        world
-            .call(&Call::get("/deltas/local/d").basic(&made_up))
-            .status,
-        200
-    );
-    assert_eq!(
-        world
-            .call(&Call::get("/deltas/local/e").basic(&made_up))
-            .status,
-        403
-    );
-    assert_eq!(
-        world
-            .call(&Call::get("/deltas/fluid/d").basic(&made_up))
-            .status,
-        401
-    );
+    assert_eq!(world.call(&Call::get("/deltas/local/d").basic(&made_up)).status, 200);
+    assert_eq!(world.call(&Call::get("/deltas/local/e").basic(&made_up)).status, 403);
+    assert_eq!(world.call(&Call::get("/deltas/fluid/d").basic(&made_up)).status, 401);
 }

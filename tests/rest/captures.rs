@@ -26,11 +26,7 @@ fn replay(fixture: &str, tenant: &str) {
             _ => call.storage(tenant, &token),
         };
         let answer = world.call(&call.restless());
-        assert_eq!(
-            answer.status, exchange["status"],
-            "{target}: {}",
-            answer.body
-        );
+        assert_eq!(answer.status, exchange["status"], "{target}: {}", answer.body);
         let (answer, recorded) = (answer.json(), &exchange["answer"]);
         if CONTENT_PATHS.iter().any(|path| target.contains(path)) {
             assert_eq!(answer["sha"], recorded["sha"], "{target}");
@@ -59,11 +55,7 @@ fn assert_same_shape(answer: &Value, recorded: &Value, at: &str) {
         }
         _ => {
             let kind = std::mem::discriminant;
-            assert_eq!(
-                kind(answer),
-                kind(recorded),
-                "{at}: {answer} for {recorded}"
-            );
+            assert_eq!(kind(answer), kind(recorded), "{at}: {answer} for {recorded}");
         }
     }
 }
@@ -75,10 +67,7 @@ fn a_client_creates_and_loads_in_parts() {
 
 #[test]
 fn a_summarizer_uploads_in_parts() {
-    replay(
-        include_str!("fixtures/shredded_summary.json"),
-        "tinylicious",
-    );
+    replay(include_str!("fixtures/shredded_summary.json"), "tinylicious");
 }
 
 #[test]

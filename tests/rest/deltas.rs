@@ -22,9 +22,7 @@ fn stored(world: &World, count: u64) -> DocKey {
 
 fn numbers(list: &Value) -> Vec<u64> {
     let list = list.as_array().unwrap();
-    list.iter()
-        .map(|op| op["sequenceNumber"].as_u64().unwrap())
-        .collect()
+    list.iter().map(|op| op["sequenceNumber"].as_u64().unwrap()).collect()
 }
 
 fn deltas(query: &str) -> Call {
@@ -59,13 +57,7 @@ fn fluids_bounds() {
     ] {
         assert_eq!(fluid(&world, query), Vec::from_iter(expected), "{query}");
     }
-    for query in [
-        "?from=8&to=9",
-        "?from=3&to=4",
-        "?from=9&to=2",
-        "?from=99",
-        "?to=-5",
-    ] {
+    for query in ["?from=8&to=9", "?from=3&to=4", "?from=9&to=2", "?from=99", "?to=-5"] {
         assert_eq!(fluid(&world, query), NO_OPS, "{query}");
     }
 }
@@ -85,13 +77,7 @@ fn levees_bounds() {
         assert_eq!(levee(&world, query), Vec::from_iter(expected), "{query}");
     }
     // The operation at the bound never comes alone, or the driver would ask for ever.
-    for query in [
-        "?from=8",
-        "?from=8&to=20",
-        "?from=3&to=3",
-        "?from=9",
-        "?from=5&to=2",
-    ] {
+    for query in ["?from=8", "?from=8&to=20", "?from=3&to=3", "?from=9", "?from=5&to=2"] {
         assert_eq!(levee(&world, query), NO_OPS, "{query}");
     }
 }
@@ -113,10 +99,7 @@ fn pages_are_bounded_and_meet() {
     assert_eq!(levee(&world, "?from=2000"), Vec::from_iter(2000..=3999));
     assert_eq!(fluid(&world, "?from=0"), Vec::from_iter(1..=2000));
     assert_eq!(fluid(&world, "?from=0&to=99999"), Vec::from_iter(1..=2000));
-    assert_eq!(
-        fluid(&world, "?from=2000&to=4001"),
-        Vec::from_iter(2001..=4000)
-    );
+    assert_eq!(fluid(&world, "?from=2000&to=4001"), Vec::from_iter(2001..=4000));
 }
 
 #[test]
@@ -139,11 +122,8 @@ fn bytes_are_bounded_too() {
 fn only_what_was_broadcast_is_visible() {
     let world = World::new();
     let doc = stored(&world, 6);
-    let in_memory = InMemory {
-        head: 5,
-        history: (4..=6).map(|seq| (seq, op(seq))).collect(),
-        clients: 1,
-    };
+    let in_memory =
+        InMemory { head: 5, history: (4..=6).map(|seq| (seq, op(seq))).collect(), clients: 1 };
     world.shared.in_memory.borrow_mut().insert(doc, in_memory);
     assert_eq!(fluid(&world, "?from=0&to=2001"), [1, 2, 3, 4, 5]);
     assert_eq!(fluid(&world, "?from=3&to=2001"), [4, 5]);
@@ -177,13 +157,7 @@ fn levees_clients_find_membership_in_contents() {
     world.store_ops(&doc, 1, &[&join, &leave]);
     let token = token("fluid", "d", ALL);
     let list = world.call(&deltas("").bearer(&token)).json()["value"].clone();
-    assert_eq!(
-        list[0]["contents"],
-        json!({ "clientId": "c", "detail": {} })
-    );
+    assert_eq!(list[0]["contents"], json!({ "clientId": "c", "detail": {} }));
     assert_eq!(list[1]["contents"], "c");
-    assert_eq!(
-        world.call(&deltas("").basic(&token)).body,
-        format!("[{join},{leave}]")
-    );
+    assert_eq!(world.call(&deltas("").basic(&token)).body, format!("[{join},{leave}]"));
 }

@@ -48,8 +48,7 @@ fn on_disk<F: Future<Output = ()>>(name: &str, test: impl FnOnce(World, Arc<Faul
 }
 
 fn storage(call: Call, document: &str) -> Call {
-    call.storage("fluid", &token("fluid", document, ALL))
-        .restless()
+    call.storage("fluid", &token("fluid", document, ALL)).restless()
 }
 
 fn blob(text: &str) -> Call {
@@ -68,9 +67,7 @@ fn a_full_disk_refuses_writes_and_serves_reads() {
             "retryAfter": 1000,
         });
         assert_eq!((answer.status, answer.json()), (503, expected));
-        let answer = world
-            .ask(&blob("x").bearer(&token("fluid", "d", ALL)))
-            .await;
+        let answer = world.ask(&blob("x").bearer(&token("fluid", "d", ALL))).await;
         let expected = json!({ "error": "the disk is full", "canRetry": true, "retryAfter": 1000 });
         assert_eq!((answer.status, answer.json()), (503, expected));
         assert_eq!(world.ask(&create("fluid", "e")).await.status, 503);

@@ -31,11 +31,7 @@ fn fluids_create_answers_an_id() {
     assert!(image.version.is_some());
     let (seq, checkpoint) = image.checkpoint.unwrap();
     assert_eq!(seq.0, 0);
-    assert!(
-        serde_json::from_slice::<Value>(&checkpoint)
-            .unwrap()
-            .is_object()
-    );
+    assert!(serde_json::from_slice::<Value>(&checkpoint).unwrap().is_object());
 }
 
 #[test]
@@ -51,20 +47,10 @@ fn fluids_create_with_discovery_and_a_token() {
         "ordererUrl": URL, "historianUrl": URL, "deltaStreamUrl": URL,
         "isSessionAlive": false, "isSessionActive": false,
     });
-    assert_eq!(
-        created,
-        json!({ "id": id, "token": null, "session": session })
-    );
+    assert_eq!(created, json!({ "id": id, "token": null, "session": session }));
     let minted = minted.as_str().unwrap();
-    let claims = world
-        .core
-        .keyring
-        .verify("fluid", minted, NOW_S as i64)
-        .unwrap();
-    assert_eq!(
-        (claims.document(), claims.scopes_json()),
-        (&*id, Some("[]"))
-    );
+    let claims = world.core.keyring.verify("fluid", minted, NOW_S as i64).unwrap();
+    assert_eq!((claims.document(), claims.scopes_json()), (&*id, Some("[]")));
     assert_eq!(claims.user_json(), Some("{\"id\":\"u\"}"));
     assert_eq!(claims.expires_at_s, NOW_S as i64 + 300);
 
@@ -97,10 +83,7 @@ fn levees_create() {
     let exists = json!({ "error": "Document already exists" });
     assert_eq!((again.status, again.json()), (409, exists));
     let foreign = world.call(&named.bearer(&token("fluid", "", ALL)));
-    assert_eq!(
-        foreign.json(),
-        json!({ "error": "Token not valid for this document" })
-    );
+    assert_eq!(foreign.json(), json!({ "error": "Token not valid for this document" }));
 }
 
 #[test]
@@ -120,11 +103,7 @@ fn an_id_is_given_once() {
     assert_eq!(world.call(&in_path).status, 400);
 
     let in_memory = DocKey::new("fluid", "live");
-    world
-        .shared
-        .in_memory
-        .borrow_mut()
-        .insert(in_memory, InMemory::default());
+    world.shared.in_memory.borrow_mut().insert(in_memory, InMemory::default());
     let body = json!({ "id": "live", "summary": summary() });
     assert_eq!(world.call(&create(&body).basic(&new_token())).status, 400);
 }
@@ -136,38 +115,23 @@ fn what_cannot_be_created() {
     let handle = json!({ "type": 1, "tree": { "a": { "handle": "/x" } } });
     for (body, text) in [
         (json!({ "sequenceNumber": 0 }), "Missing or invalid summary"),
-        (
-            json!({ "id": long, "summary": summary() }),
-            "Invalid document id",
-        ),
-        (
-            json!({ "id": "a\u{7}", "summary": summary() }),
-            "Invalid document id",
-        ),
+        (json!({ "id": long, "summary": summary() }), "Invalid document id"),
+        (json!({ "id": "a\u{7}", "summary": summary() }), "Invalid document id"),
         (json!([]), "Malformed request body"),
         (json!({ "summary": handle }), "Object /x does not exist"),
     ] {
         let answer = world.call(&create(&body).basic(&new_token()));
-        assert_eq!(
-            (answer.status, &answer.json()["message"]),
-            (400, &json!(text)),
-            "{body}"
-        );
+        assert_eq!((answer.status, &answer.json()["message"]), (400, &json!(text)), "{body}");
     }
     let body = json!({ "id": "mine", "summary": summary() });
     let other = create(&body).basic(&token("fluid", "other", ALL));
     assert_eq!(world.call(&other).status, 403);
-    let broken = Call::new("POST", "/documents/fluid")
-        .body("{")
-        .bearer(&new_token());
+    let broken = Call::new("POST", "/documents/fluid").body("{").bearer(&new_token());
     let answer = world.call(&broken);
     let expected = json!({ "errors": { "detail": "Bad Request" } });
     assert_eq!((answer.status, answer.json()), (400, expected));
     // Levee's wire makes documents without a summary.
-    assert_eq!(
-        world.call(&create(&json!({})).bearer(&new_token())).status,
-        201
-    );
+    assert_eq!(world.call(&create(&json!({})).bearer(&new_token())).status, 201);
 }
 
 #[test]
@@ -188,11 +152,7 @@ fn documents_and_their_sessions() {
     });
     assert_eq!(world.call(&fluid).json(), expected);
     assert_eq!(world.call(&levee).json()["isSessionAlive"], false);
-    let in_memory = InMemory {
-        head: 1,
-        clients: 3,
-        ..InMemory::default()
-    };
+    let in_memory = InMemory { head: 1, clients: 3, ..InMemory::default() };
     world.shared.in_memory.borrow_mut().insert(doc, in_memory);
     assert_eq!(world.call(&describe).json()["sequenceNumber"], 1);
     assert_eq!(world.call(&fluid).json()["isSessionActive"], true);
@@ -223,22 +183,11 @@ fn signals_of_services_reach_the_document() {
     let answer = world.call(&post(&body).basic(&own));
     assert_eq!((answer.status, &*answer.body), (200, "OK"));
     let content = json!(body["signalContent"].to_string()).to_string();
-    assert_eq!(
-        *world.shared.heard.borrow(),
-        [(DocKey::new("fluid", "d"), content)]
-    );
-    assert_eq!(
-        world
-            .call(&post(&body).basic(&token("fluid", "e", ALL)))
-            .status,
-        403
-    );
+    assert_eq!(*world.shared.heard.borrow(), [(DocKey::new("fluid", "d"), content)]);
+    assert_eq!(world.call(&post(&body).basic(&token("fluid", "e", ALL))).status, 403);
     for body in [json!({}), json!({ "signalContent": "x" }), json!([])] {
         let answer = world.call(&post(&body).basic(&own));
-        assert_eq!(
-            (answer.status, &answer.json()["message"]),
-            (400, &json!("Bad Request"))
-        );
+        assert_eq!((answer.status, &answer.json()["message"]), (400, &json!("Bad Request")));
     }
 }
 
@@ -248,8 +197,5 @@ fn what_comes_later_says_so() {
     let delete = Call::new("DELETE", "/documents/fluid/document/d");
     let answer = world.call(&delete.clone().basic(&token("fluid", "d", ALL)));
     assert_eq!(answer.status, 501);
-    assert_eq!(
-        world.call(&delete.basic(&token("fluid", "e", ALL))).status,
-        403
-    );
+    assert_eq!(world.call(&delete.basic(&token("fluid", "e", ALL))).status, 403);
 }

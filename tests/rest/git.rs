@@ -38,14 +38,8 @@ fn a_cold_load_in_parts() {
         let (status, tree) = fluid(&world, "d", get(&format!("git/trees/{tree}?recursive=1")));
         assert_eq!(status, 200);
         let entries = tree["tree"].as_array().unwrap();
-        let paths: Vec<&str> = entries
-            .iter()
-            .map(|e| e["path"].as_str().unwrap())
-            .collect();
-        assert!(
-            paths.starts_with(&[".protocol", ".protocol/attributes"]),
-            "{paths:?}"
-        );
+        let paths: Vec<&str> = entries.iter().map(|e| e["path"].as_str().unwrap()).collect();
+        assert!(paths.starts_with(&[".protocol", ".protocol/attributes"]), "{paths:?}");
         for entry in entries.iter().filter(|entry| entry["type"] == "blob") {
             let sha = entry["sha"].as_str().unwrap();
             let (status, blob) = fluid(&world, "d", get(&format!("git/blobs/{sha}")));
@@ -54,10 +48,7 @@ fn a_cold_load_in_parts() {
         let expected = json!({
             "sha": BLOB, "size": 5, "content": "d29ybGQ=", "encoding": "base64", "url": "",
         });
-        assert_eq!(
-            fluid(&world, "d", get(&format!("git/blobs/{BLOB}"))),
-            (200, expected)
-        );
+        assert_eq!(fluid(&world, "d", get(&format!("git/blobs/{BLOB}"))), (200, expected));
     }
 }
 
@@ -89,17 +80,10 @@ fn levees_load() {
     let (_, commit) = levee(&world, "d", get(&format!("git/commits/{sha}")));
     let tree = commit["tree"]["sha"].as_str().unwrap();
     let count = |query: &str| {
-        let (_, tree) = levee(
-            &world,
-            "d",
-            get(&format!("git/trees/{tree}?recursive={query}")),
-        );
+        let (_, tree) = levee(&world, "d", get(&format!("git/trees/{tree}?recursive={query}")));
         tree["tree"].as_array().unwrap().len()
     };
-    assert!(
-        count("true") < count("1"),
-        "only the literal 1 is recursive"
-    );
+    assert!(count("true") < count("1"), "only the literal 1 is recursive");
     let own = token("fluid", "d", ALL);
     let answer = world.call(&get(&format!("git/blobs/{BLOB}")).bearer(&own));
     assert_eq!(answer.json()["url"], format!("{base}/blobs/{BLOB}"));
@@ -119,10 +103,7 @@ fn levees_upload() {
         assert_eq!(status, 201, "{path} {answer}");
         answer["sha"].as_str().unwrap_or_default().to_owned()
     };
-    let blob = made(
-        "git/blobs",
-        json!({ "content": "new", "encoding": "utf-8" }),
-    );
+    let blob = made("git/blobs", json!({ "content": "new", "encoding": "utf-8" }));
     let entry = json!({ "path": "a", "mode": "100644", "sha": blob, "type": "blob" });
     let tree = made("git/trees", json!({ "tree": [entry] }));
     let author = json!({ "name": "n", "email": "e" });
@@ -168,10 +149,7 @@ fn one_documents_objects_are_no_others() {
     let blob = || get(&format!("git/blobs/{}", made["sha"].as_str().unwrap()));
     assert_eq!(fluid(&world, "d", blob()).0, 200);
     assert_eq!(fluid(&world, "e", blob()).0, 404);
-    assert_eq!(
-        levee(&world, "e", blob()),
-        (404, json!({ "error": "Blob not found" }))
-    );
+    assert_eq!(levee(&world, "e", blob()), (404, json!({ "error": "Blob not found" })));
     assert_eq!(fluid(&world, "e", get("commits?count=1&sha=d")).0, 404);
     assert_eq!(levee(&world, "e", get("git/refs/heads/d")).0, 404);
 }

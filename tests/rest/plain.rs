@@ -6,21 +6,10 @@ use serde_json::json;
 #[test]
 fn health_in_all_its_spellings() {
     let world = World::new();
-    let paths = [
-        "/health",
-        "/livez",
-        "/readyz",
-        "/healthz/ready",
-        "/healthz/ping",
-        "/api/v1/ping",
-    ];
+    let paths = ["/health", "/livez", "/readyz", "/healthz/ready", "/healthz/ping", "/api/v1/ping"];
     for path in paths {
         let answer = world.call(&Call::get(path));
-        assert_eq!(
-            (answer.status, &*answer.body),
-            (200, "{\"status\":\"ok\"}"),
-            "{path}"
-        );
+        assert_eq!((answer.status, &*answer.body), (200, "{\"status\":\"ok\"}"), "{path}");
         let head = world.call(&Call::new("HEAD", path));
         assert_eq!((head.status, &*head.body), (200, ""), "{path}");
         assert_eq!(head.header("content-length"), Some("15"));
@@ -28,10 +17,7 @@ fn health_in_all_its_spellings() {
     world.shared.is_ready.set(false);
     assert_eq!(world.call(&Call::get("/livez")).status, 200);
     let answer = world.call(&Call::get("/readyz"));
-    assert_eq!(
-        (answer.status, answer.json()),
-        (503, json!({ "status": "unavailable" }))
-    );
+    assert_eq!((answer.status, answer.json()), (503, json!({ "status": "unavailable" })));
 }
 
 #[test]
@@ -43,15 +29,8 @@ fn figures_and_the_home_page() {
     assert_eq!(answer.header("content-type"), Some(text));
     let browser = Call::get("/").header("Accept", "text/html");
     let answer = world.call(&browser.header("X-Forwarded-Proto", "https"));
-    assert_eq!(
-        answer.header("content-type"),
-        Some("text/html; charset=utf-8")
-    );
-    assert!(
-        answer
-            .body
-            .contains("endpoint: \"https://levee.test:4000\"")
-    );
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(answer.body.contains("endpoint: \"https://levee.test:4000\""));
     assert!(answer.body.contains("<code>tinylicious</code>"));
     assert!(!answer.body.contains("key of"), "keys are not shown");
 }
@@ -66,22 +45,11 @@ fn unknown_paths_methods_and_types() {
     let body = json!({ "code": 404, "message": "Not Found", "canRetry": false, "isFatal": true });
     assert_eq!((fluid.status, fluid.json()), (404, body));
     let answer = world.call(&Call::new("DELETE", "/health"));
-    assert_eq!(
-        (answer.status, answer.json()),
-        (405, errors("Method Not Allowed"))
-    );
+    assert_eq!((answer.status, answer.json()), (405, errors("Method Not Allowed")));
     assert_eq!(answer.header("allow"), Some("GET, HEAD"));
     let answer = world.call(&Call::get("/health").header("Accept", "text/html, image/png;q=0.8"));
-    assert_eq!(
-        (answer.status, answer.json()),
-        (406, errors("Not Acceptable"))
-    );
-    for accept in [
-        "*/*",
-        "text/html, application/json;q=0.1",
-        "application/*",
-        "",
-    ] {
+    assert_eq!((answer.status, answer.json()), (406, errors("Not Acceptable")));
+    for accept in ["*/*", "text/html, application/json;q=0.1", "application/*", ""] {
         let call = Call::get("/health").header("Accept", accept);
         assert_eq!(world.call(&call).status, 200, "{accept}");
     }
@@ -90,19 +58,11 @@ fn unknown_paths_methods_and_types() {
 #[test]
 fn every_answer_can_be_read_across_origins() {
     let world = World::new();
-    for path in [
-        "/health",
-        "/nothing",
-        "/deltas/fluid/d",
-        "/repos/fluid/commits",
-    ] {
+    for path in ["/health", "/nothing", "/deltas/fluid/d", "/repos/fluid/commits"] {
         let answer = world.call(&Call::get(path).header("Origin", "http://app"));
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         assert_eq!(answer.header("access-control-expose-headers"), Some(""));
-        assert_eq!(
-            answer.header("access-control-allow-credentials"),
-            Some("true")
-        );
+        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
         let answer = world.call(&Call::get(path).restless());
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         assert_eq!(answer.header("access-control-allow-credentials"), None);
@@ -111,10 +71,7 @@ fn every_answer_can_be_read_across_origins() {
     assert_eq!(world.call(&options).status, 404);
     let preflight = options
         .header("Access-Control-Request-Method", "GET")
-        .header(
-            "Access-Control-Request-Headers",
-            "authorization, x-driver-version",
-        );
+        .header("Access-Control-Request-Headers", "authorization, x-driver-version");
     let answer = world.call(&preflight);
     assert_eq!((answer.status, &*answer.body), (204, ""));
     let allowed = answer.header("access-control-allow-headers").unwrap();

@@ -56,11 +56,7 @@ pub(crate) fn done<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn keyring() -> Keyring {
-    let tenant = |id: &str, keys| Tenant {
-        id: id.into(),
-        name: String::new(),
-        keys,
-    };
+    let tenant = |id: &str, keys| Tenant { id: id.into(), name: String::new(), keys };
     let signed = |id: &str| tenant(id, TenantKeys::new(&key_of(id), None).unwrap());
     Keyring::new([
         signed("fluid"),
@@ -98,10 +94,7 @@ impl World {
     }
 
     pub(crate) fn on(store: Store, public_url: Option<&str>) -> Self {
-        let shared = Rc::new(Shared {
-            is_ready: Cell::new(true),
-            ..Shared::default()
-        });
+        let shared = Rc::new(Shared { is_ready: Cell::new(true), ..Shared::default() });
         let config = ContextConfig {
             keyring: Arc::new(keyring()),
             placement: Placement::new(PARTITIONS, 1),
@@ -109,10 +102,7 @@ impl World {
             is_dev: true,
             cache_bytes: 1 << 20,
         };
-        let clock = || Now {
-            mono_ms: 0,
-            unix_ms: NOW_S * 1000,
-        };
+        let clock = || Now { mono_ms: 0, unix_ms: NOW_S * 1000 };
         let numbers = shared.clone();
         let core = CoreContext::new(
             config,
@@ -131,16 +121,10 @@ impl World {
             end += op.len() + 1;
             end as u32 - 1
         });
-        let run = OpRun {
-            first: Seq(first),
-            ends: ends.collect(),
-            bytes: Bytes::from(ops.join(",")),
-        };
+        let run =
+            OpRun { first: Seq(first), ends: ends.collect(), bytes: Bytes::from(ops.join(",")) };
         let partition = self.core.placement.partition(doc);
-        let append = self
-            .core
-            .store
-            .append(partition, vec![Record::Ops(doc.clone(), run)]);
+        let append = self.core.store.append(partition, vec![Record::Ops(doc.clone(), run)]);
         done(append).unwrap();
     }
 
@@ -206,9 +190,7 @@ fn live(shared: &Rc<Shared>) -> Live {
         }),
         history: Box::new(move |doc, from, to| {
             let documents = history.in_memory.borrow();
-            let ops = documents
-                .get(doc)
-                .map_or(&[][..], |found| &found.history[..]);
+            let ops = documents.get(doc).map_or(&[][..], |found| &found.history[..]);
             let wanted = ops.iter().filter(|(seq, _)| (from.0..=to.0).contains(seq));
             wanted.map(|(_, op)| Bytes::from(op.clone())).collect()
         }),
@@ -330,11 +312,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
         }
         for at in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
-            out.push(if at > chunk.len() {
-                '='
-            } else {
-                char::from(digit)
-            });
+            out.push(if at > chunk.len() { '=' } else { char::from(digit) });
         }
     }
     out
@@ -357,9 +335,7 @@ impl Answer {
         let headers = lines.map(|line| line.split_once(": ").unwrap());
         Self {
             status: status.parse().unwrap(),
-            headers: headers
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.into(), value.into())).collect(),
             body: body.to_owned(),
         }
     }

@@ -18,17 +18,12 @@ pub(crate) struct Op {
 
 impl Op {
     fn new(body: &Value) -> Self {
-        Self {
-            seq: body["sequenceNumber"].as_u64().unwrap(),
-            body: body.clone(),
-        }
+        Self { seq: body["sequenceNumber"].as_u64().unwrap(), body: body.clone() }
     }
 }
 
 pub(crate) fn token(document: &str) -> String {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let claims = json!({
         "documentId": document,
         "tenantId": TENANT,
@@ -82,11 +77,7 @@ pub(crate) fn create(address: SocketAddr) -> String {
     let (status, answer) = call(address, "POST", &format!("/documents/{TENANT}"), &body);
     assert_eq!(status, 201, "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    answer
-        .as_str()
-        .or_else(|| answer["id"].as_str())
-        .unwrap()
-        .to_owned()
+    answer.as_str().or_else(|| answer["id"].as_str()).unwrap().to_owned()
 }
 
 /// All operations of a document, by REST.
@@ -133,12 +124,7 @@ impl Client {
              &documentId={document}"
         );
         let (socket, _) = tungstenite::client(url, stream).ok()?;
-        let mut client = Self {
-            socket,
-            id: String::new(),
-            client_seq: 0,
-            seen: Vec::new(),
-        };
+        let mut client = Self { socket, id: String::new(), client_seq: 0, seen: Vec::new() };
         let connect = json!(["connect_document", {
             "tenantId": TENANT,
             "id": document,
@@ -168,20 +154,13 @@ impl Client {
         }
         let answer = client.event("connect_document_success")?;
         client.id = answer["clientId"].as_str().unwrap().to_owned();
-        let initial = answer["initialMessages"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let initial = answer["initialMessages"].as_array().cloned().unwrap_or_default();
         client.seen.extend(initial.iter().map(Op::new));
         // Nobody submits before the own join is in the order.
         let id = client.id.clone();
         let joined = move |seen: &[Op]| {
             let mut joins = seen.iter().filter(|op| op.body["type"] == "join");
-            joins.any(|op| {
-                op.body["data"]
-                    .as_str()
-                    .is_some_and(|data| data.contains(&id))
-            })
+            joins.any(|op| op.body["data"].as_str().is_some_and(|data| data.contains(&id)))
         };
         client.read_until(joined).then_some(client)
     }
@@ -218,8 +197,7 @@ impl Client {
             };
             let event: Value = serde_json::from_str(event).unwrap();
             if event[0] == "op" {
-                self.seen
-                    .extend(event[2].as_array().unwrap().iter().map(Op::new));
+                self.seen.extend(event[2].as_array().unwrap().iter().map(Op::new));
             }
             if event[0] == name {
                 return Some(event[1].clone());

@@ -107,10 +107,7 @@ impl Levee {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = child
-            .stderr
-            .take()
-            .map(|log| std::thread::spawn(move || read_all(log)));
+        let log = child.stderr.take().map(|log| std::thread::spawn(move || read_all(log)));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut banner = String::new();
         let mut address = None;
@@ -148,9 +145,8 @@ impl Levee {
     /// The same socket if it still lives, or a new one where the service has closed an idle one.
     pub(crate) fn connect_again(&self, stream: TcpStream) -> TcpStream {
         stream.set_nonblocking(true).unwrap();
-        let is_open = stream
-            .peek(&mut [0])
-            .is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
+        let is_open =
+            stream.peek(&mut [0]).is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
         stream.set_nonblocking(false).unwrap();
         if is_open { stream } else { self.connect() }
     }
@@ -170,10 +166,7 @@ impl Levee {
 
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        let status = Command::new("kill")
-            .args(["-s", signal, &id])
-            .status()
-            .unwrap();
+        let status = Command::new("kill").args(["-s", signal, &id]).status().unwrap();
         assert!(status.success());
     }
 

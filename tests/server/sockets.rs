@@ -13,9 +13,8 @@ fn op_count(ops: &[Op]) -> usize {
 
 /// Several clients write to one document; everybody sees the same.
 fn converge(address: SocketAddr, document: &str, clients: usize, ops_each: usize) {
-    let mut clients: Vec<_> = (0..clients)
-        .map(|_| Client::join(address, document).unwrap())
-        .collect();
+    let mut clients: Vec<_> =
+        (0..clients).map(|_| Client::join(address, document).unwrap()).collect();
     for round in 0..ops_each {
         for (number, client) in clients.iter_mut().enumerate() {
             client.submit(&format!("{number}-{round}"));
@@ -23,22 +22,14 @@ fn converge(address: SocketAddr, document: &str, clients: usize, ops_each: usize
     }
     let wanted = clients.len() * ops_each;
     for client in &mut clients {
-        assert!(
-            client.read_until(|seen| op_count(seen) == wanted),
-            "{:?}",
-            client.seen.len()
-        );
+        assert!(client.read_until(|seen| op_count(seen) == wanted), "{:?}", client.seen.len());
         assert_consecutive(&client.seen);
     }
     let stored = deltas(address, document);
     assert_consecutive(&stored);
     for client in &clients {
         for op in &client.seen {
-            assert_eq!(
-                Some(op),
-                stored.get(op.seq as usize - 1),
-                "the same on socket and in REST"
-            );
+            assert_eq!(Some(op), stored.get(op.seq as usize - 1), "the same on socket and in REST");
         }
     }
 }
@@ -57,16 +48,9 @@ fn sockets_meet_on_the_core_of_their_document() {
     }
     let metrics = get(&levee, "/metrics");
     let handoffs = metrics.lines().filter_map(|line| {
-        line.strip_prefix("levee_handoffs_total{")?
-            .split(' ')
-            .nth(1)?
-            .parse::<u64>()
-            .ok()
+        line.strip_prefix("levee_handoffs_total{")?.split(' ').nth(1)?.parse::<u64>().ok()
     });
-    assert!(
-        handoffs.sum::<u64>() > 0,
-        "24 sockets never all land on their core by chance"
-    );
+    assert!(handoffs.sum::<u64>() > 0, "24 sockets never all land on their core by chance");
 }
 
 #[test]
@@ -74,10 +58,7 @@ fn what_was_queued_for_a_socket_moves_with_it() {
     let levee = Levee::dev(&["--cores", "2"]);
     for _ in 0..12 {
         let document = create(levee.address);
-        assert!(
-            Client::rush(levee.address, &document).is_some(),
-            "every answer comes"
-        );
+        assert!(Client::rush(levee.address, &document).is_some(), "every answer comes");
     }
 }
 
@@ -155,20 +136,9 @@ fn a_lost_socket_leaves_its_document() {
 /// What anybody has seen is there after kill -9, as it was seen. `LEVEE_KILLS` sets how often.
 #[test]
 fn nothing_that_was_shown_is_lost_by_a_kill() {
-    let kills = std::env::var("LEVEE_KILLS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(12);
+    let kills = std::env::var("LEVEE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
     let data = TempDir::new("kills");
-    let args = [
-        "--dev",
-        "--cores",
-        "2",
-        "--partitions",
-        "2",
-        "--data",
-        data.text(),
-    ];
+    let args = ["--dev", "--cores", "2", "--partitions", "2", "--data", data.text()];
     let mut levee = Levee::start(&args);
     let document = create(levee.address);
     let mut shown: Vec<Op> = Vec::new();
@@ -182,9 +152,7 @@ fn nothing_that_was_shown_is_lost_by_a_kill() {
                 client.submit(&format!("{kill}-{number}"));
                 let mine = client.id.clone();
                 let is_back = |seen: &[Op]| {
-                    let back = seen
-                        .iter()
-                        .filter(|op| op.body["clientId"] == mine.as_str());
+                    let back = seen.iter().filter(|op| op.body["clientId"] == mine.as_str());
                     back.count() + 8 > number
                 };
                 if !client.read_until(is_back) {
@@ -202,18 +170,10 @@ fn nothing_that_was_shown_is_lost_by_a_kill() {
         let stored = deltas(levee.address, &document);
         assert_consecutive(&stored);
         for op in &shown {
-            assert_eq!(
-                stored.get(op.seq as usize - 1),
-                Some(op),
-                "shown, then changed or lost"
-            );
+            assert_eq!(stored.get(op.seq as usize - 1), Some(op), "shown, then changed or lost");
         }
     }
-    assert!(
-        op_count(&shown) > kills as usize,
-        "{} ops",
-        op_count(&shown)
-    );
+    assert!(op_count(&shown) > kills as usize, "{} ops", op_count(&shown));
 }
 
 /// Adds what is new, and finds what has changed.

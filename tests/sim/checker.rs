@@ -29,9 +29,7 @@ pub struct Doc {
 impl Doc {
     /// Whether writers of an earlier life have not left yet.
     pub fn has_earlier_life(&self) -> bool {
-        self.writers
-            .values()
-            .any(|writer| writer.is_of_earlier_life)
+        self.writers.values().any(|writer| writer.is_of_earlier_life)
     }
 }
 
@@ -49,8 +47,7 @@ pub struct Checker {
 impl Checker {
     pub fn fail(&mut self, invariant: Invariant, detail: impl Into<String>) {
         let detail = detail.into();
-        self.violation
-            .get_or_insert(Violation { invariant, detail });
+        self.violation.get_or_insert(Violation { invariant, detail });
     }
 
     pub fn require(&mut self, holds: bool, invariant: Invariant, detail: impl FnOnce() -> String) {
@@ -60,10 +57,7 @@ impl Checker {
     }
 
     pub fn log(&self, document: &str) -> &Log {
-        static NONE: Log = Log {
-            start: 0,
-            ops: Vec::new(),
-        };
+        static NONE: Log = Log { start: 0, ops: Vec::new() };
         self.docs.get(document).map_or(&NONE, |doc| &doc.log)
     }
 
@@ -74,9 +68,7 @@ impl Checker {
     /// A document was read from disk into memory: its writers are of an earlier life from now on.
     pub fn loaded(&mut self, document: &str) {
         if let Some(doc) = self.docs.get_mut(document) {
-            doc.writers
-                .values_mut()
-                .for_each(|writer| writer.is_of_earlier_life = true);
+            doc.writers.values_mut().for_each(|writer| writer.is_of_earlier_life = true);
         }
     }
 
@@ -96,9 +88,7 @@ impl Checker {
                 .docs
                 .values()
                 .any(|doc| doc.writers.contains_key(client) || doc.gone.contains(client));
-            self.require(!is_sequenced, Invariant::ReaderNotSequenced, || {
-                client.to_owned()
-            });
+            self.require(!is_sequenced, Invariant::ReaderNotSequenced, || client.to_owned());
         }
     }
 
@@ -128,38 +118,22 @@ impl Checker {
             return self.fail(Invariant::SameBytes, detail);
         }
         let head = doc.log.head();
-        self.require(is_next, Invariant::DurableOrder, || {
-            format!("{seq} after {head}")
-        });
+        self.require(is_next, Invariant::DurableOrder, || format!("{seq} after {head}"));
     }
 
     fn minimum(&mut self, doc: &Doc, op: &Op) {
-        let before = doc
-            .log
-            .ops
-            .last()
-            .map_or_else(|| doc.log.start.min(op.min), |last| last.min);
+        let before = doc.log.ops.last().map_or_else(|| doc.log.start.min(op.min), |last| last.min);
         let text = || format!("{} after a minimum of {before}", op.bytes);
         self.require(op.min >= before, Invariant::MinNeverFalls, text);
         // A client's operation is never its own minimum; nothing is ahead of the order.
-        let most = if op.client.is_some() {
-            op.seq - 1
-        } else {
-            op.seq
-        };
+        let most = if op.client.is_some() { op.seq - 1 } else { op.seq };
         self.require(op.min <= most, Invariant::MinIsExact, text);
-        let present = || {
-            doc.writers
-                .iter()
-                .filter(|(_, writer)| !writer.is_of_earlier_life)
-        };
+        let present = || doc.writers.iter().filter(|(_, writer)| !writer.is_of_earlier_life);
         let goes = op.member.as_deref().filter(|_| op.kind == "leave");
         let stays = |id: &str| goes != Some(id);
         let said = |id: &str| self.said.get(id).copied().unwrap_or(0);
-        let most = present()
-            .filter(|(id, _)| stays(id))
-            .map(|(id, w)| said(id).max(w.join_min))
-            .min();
+        let most =
+            present().filter(|(id, _)| stays(id)).map(|(id, w)| said(id).max(w.join_min)).min();
         let least = present()
             .filter(|(id, _)| stays(id))
             .map(|(id, w)| match op.client.as_deref() {
@@ -186,11 +160,9 @@ impl Checker {
     fn earlier_life(&mut self, doc: &Doc, op: &Op) {
         let is_earlier = |id: &str| doc.writers.get(id).is_some_and(|w| w.is_of_earlier_life);
         let leaves = op.kind == "leave" && op.member.as_deref().is_some_and(is_earlier);
-        self.require(
-            !doc.has_earlier_life() || leaves,
-            Invariant::EarlierLifeLeaves,
-            || op.bytes.clone(),
-        );
+        self.require(!doc.has_earlier_life() || leaves, Invariant::EarlierLifeLeaves, || {
+            op.bytes.clone()
+        });
     }
 
     fn client_order(&mut self, doc: &Doc, op: &Op) {
@@ -198,11 +170,7 @@ impl Checker {
             return;
         };
         let text = || format!("{} after {}", op.bytes, writer.client_seq);
-        self.require(
-            op.client_seq > writer.client_seq,
-            Invariant::ClientOrder,
-            text,
-        );
+        self.require(op.client_seq > writer.client_seq, Invariant::ClientOrder, text);
     }
 
     fn exactly_once(&mut self, doc: &mut Doc, op: &Op) {
@@ -287,8 +255,6 @@ impl Checker {
             .filter(|(_, doc)| !doc.open_summaries.is_empty())
             .map(|(name, doc)| format!("{name}: {:?}", doc.open_summaries))
             .collect();
-        self.require(open.is_empty(), Invariant::SummaryAnswered, || {
-            open.join(", ")
-        });
+        self.require(open.is_empty(), Invariant::SummaryAnswered, || open.join(", "));
     }
 }

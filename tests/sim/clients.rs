@@ -173,10 +173,7 @@ impl Client {
 
     fn mark(&mut self, session: usize) -> String {
         self.counter += 1;
-        format!(
-            "{}-{}-{}",
-            self.sessions[session].document, self.id, self.counter
-        )
+        format!("{}-{}-{}", self.sessions[session].document, self.id, self.counter)
     }
 
     fn send(&mut self, text: &str) -> Wish {
@@ -206,11 +203,7 @@ impl Client {
 
     fn give_up(&mut self, around: &mut Around<'_>) -> Wish {
         self.lost(around);
-        if self.random.chance(700) {
-            Wish::Finish
-        } else {
-            Wish::Reset
-        }
+        if self.random.chance(700) { Wish::Finish } else { Wish::Reset }
     }
 
     /// Which session an event is for; none for those of an earlier join.
@@ -230,15 +223,8 @@ impl Client {
             Heard::Upgraded => self.upgraded(around),
             Heard::Namespace if !self.is_eager => self.connect(0, around),
             Heard::Ping => vec![self.send("3")],
-            Heard::Reply {
-                document,
-                join_ref,
-                ok,
-            } => {
-                let at = At {
-                    document: Some(document),
-                    join_ref: Some(join_ref),
-                };
+            Heard::Reply { document, join_ref, ok } => {
+                let at = At { document: Some(document), join_ref: Some(join_ref) };
                 match self.session_at(&at) {
                     Some(session) if ok && self.sessions[session].state == State::Joining => {
                         self.connect(session, around)
@@ -263,10 +249,7 @@ impl Client {
                 None => Vec::new(),
             },
             Heard::ChannelClosed { document, join_ref } => {
-                let at = At {
-                    document: Some(document),
-                    join_ref: Some(join_ref),
-                };
+                let at = At { document: Some(document), join_ref: Some(join_ref) };
                 if let Some(session) = self.session_at(&at) {
                     self.sessions[session].drop_out();
                 }
@@ -290,9 +273,7 @@ impl Client {
             }
             return wishes;
         }
-        (0..self.sessions.len())
-            .flat_map(|session| self.join(session, around))
-            .collect()
+        (0..self.sessions.len()).flat_map(|session| self.join(session, around)).collect()
     }
 
     /// Phoenix: joins the topic anew.
@@ -340,9 +321,7 @@ impl Client {
             around.receivers.catch_up_asked(socket, &document);
         }
         let text = self.line(session).connect(&fields);
-        around
-            .receivers
-            .connect_sent(socket, &document, &self.at(session), around.now_ms);
+        around.receivers.connect_sent(socket, &document, &self.at(session), around.now_ms);
         vec![self.send(&text)]
     }
 
@@ -386,9 +365,7 @@ impl Client {
         let leave = self.line(session).phoenix("phx_leave", "{}");
         let wish = self.send(&leave);
         if let Some(socket) = self.socket {
-            around
-                .receivers
-                .left(socket, &self.sessions[session].document);
+            around.receivers.left(socket, &self.sessions[session].document);
         }
         self.sessions[session].drop_out();
         vec![wish]
@@ -422,9 +399,7 @@ impl Client {
             if let Some(mark) = op.mark.as_ref().filter(|mark| state.pending.contains(mark)) {
                 let detail = format!("{mark} before {:?}", state.pending.front());
                 let is_first = state.pending.pop_front().as_ref() == Some(mark);
-                around
-                    .checker
-                    .require(is_first, Invariant::ClientOrder, || detail);
+                around.checker.require(is_first, Invariant::ClientOrder, || detail);
             }
         }
         if is_evicted {
@@ -448,11 +423,7 @@ impl Client {
             true => format!(r#"{{"mark":"{mark}"}}"#),
             false => format!(r#""{{\"mark\":\"{mark}\"}}""#),
         };
-        let metadata = if text {
-            ""
-        } else {
-            r#","metadata":{"batchId":"b"}"#
-        };
+        let metadata = if text { "" } else { r#","metadata":{"batchId":"b"}"# };
         self.raw_op(session, "op", &contents, metadata)
     }
 
@@ -570,11 +541,7 @@ impl Client {
             return vec![self.send(&text)];
         }
         self.sessions[session].client_seq += 1;
-        let contents = if self.random.chance(500) {
-            "null"
-        } else {
-            "\"\""
-        };
+        let contents = if self.random.chance(500) { "null" } else { "\"\"" };
         let op = self.raw_op(session, "noop", contents, "");
         self.submit(session, &[op], around)
     }
@@ -583,19 +550,11 @@ impl Client {
         let mark = self.mark(session);
         let state = &self.sessions[session];
         let may_target = self.dialect != Dialect::SocketIo || self.v2;
-        let target = self
-            .random
-            .pick(&state.others)
-            .filter(|_| may_target)
-            .cloned();
+        let target = self.random.pick(&state.others).filter(|_| may_target).cloned();
         let target = target.filter(|_| self.random.chance(500));
-        around
-            .receivers
-            .signal_sent(&mark, (&state.document, &state.client), target.as_deref());
+        around.receivers.signal_sent(&mark, (&state.document, &state.client), target.as_deref());
         let client = state.client.clone();
-        let text = self
-            .line(session)
-            .signal(&client, &mark, target.as_deref(), self.v2);
+        let text = self.line(session).signal(&client, &mark, target.as_deref(), self.v2);
         vec![self.send(&text)]
     }
 
@@ -670,9 +629,7 @@ impl Client {
     fn misbehave(&mut self, session: usize, around: &mut Around<'_>) -> Vec<Wish> {
         let choice = self.random.below(9);
         if choice == 0 {
-            return vec![Wish::Send(
-                (0..40).map(|_| self.random.next() as u8).collect(),
-            )];
+            return vec![Wish::Send((0..40).map(|_| self.random.next() as u8).collect())];
         }
         if choice == 1 {
             let text = match self.dialect {
@@ -694,10 +651,7 @@ impl Client {
             self.sessions[session].pending.push_back(mark.clone());
             ops.push(self.op(session, &mark));
         }
-        let (seen, before) = (
-            self.sessions[session].seen,
-            self.sessions[session].client_seq,
-        );
+        let (seen, before) = (self.sessions[session].seen, self.sessions[session].client_seq);
         let next = before + 1;
         let (client_seq, reference_seq, kind) = match choice {
             3 => (before + 5, seen, "op"),

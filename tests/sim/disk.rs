@@ -114,11 +114,7 @@ impl Disk {
         if !chunk.is_empty() {
             ops.push(run_of(first, &chunk));
         }
-        Some(DocumentImage {
-            checkpoint: stored.checkpoint.clone(),
-            version: stored.version,
-            ops,
-        })
+        Some(DocumentImage { checkpoint: stored.checkpoint.clone(), version: stored.version, ops })
     }
 }
 
@@ -133,9 +129,5 @@ pub fn run_of(first: u64, ops: &[&Bytes]) -> OpRun {
         bytes.extend_from_slice(op);
         ends.push(bytes.len() as u32);
     }
-    OpRun {
-        first: Seq(first),
-        ends: Arc::from(ends),
-        bytes: Bytes::from(bytes),
-    }
+    OpRun { first: Seq(first), ends: Arc::from(ends), bytes: Bytes::from(bytes) }
 }

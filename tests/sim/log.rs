@@ -54,10 +54,8 @@ impl Op {
             Value::String(text) => serde_json::from_str(text).unwrap_or(Value::Null),
             other => other.clone(),
         };
-        let data: Option<Value> = fields
-            .data
-            .as_deref()
-            .and_then(|data| serde_json::from_str(data).ok());
+        let data: Option<Value> =
+            fields.data.as_deref().and_then(|data| serde_json::from_str(data).ok());
         let mut phoenix: Value = serde_json::from_str(bytes).map_err(|e| e.to_string())?;
         let mut member = None;
         match (fields.kind.as_str(), &data) {
@@ -73,10 +71,7 @@ impl Op {
         }
         let answers = matches!(fields.kind.as_str(), "summaryAck" | "summaryNack").then(|| {
             let seq = contents["summaryProposal"]["summarySequenceNumber"].as_u64();
-            (
-                seq.unwrap_or(0),
-                contents["handle"].as_str().map(str::to_owned),
-            )
+            (seq.unwrap_or(0), contents["handle"].as_str().map(str::to_owned))
         });
         let phoenix_bytes = match member {
             Some(_) => phoenix.to_string(),

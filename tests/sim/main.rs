@@ -51,10 +51,7 @@ fn seeds() {
         match run(seed) {
             Ok(outcome) => {
                 if std::env::var_os("SIM_VERBOSE").is_some() {
-                    println!(
-                        "seed {seed}: {} steps, {} heard",
-                        outcome.steps, outcome.shown
-                    );
+                    println!("seed {seed}: {} steps, {} heard", outcome.steps, outcome.shown);
                 }
                 shown += outcome.shown;
                 steps += outcome.steps;
@@ -67,10 +64,7 @@ fn seeds() {
     }
     println!("{count} seeds, {steps} steps, {shown} operations heard");
     assert!(shown > count, "the simulation does something");
-    assert!(
-        failures.is_empty(),
-        "seeds that fail: {failures:?}; SIM_SEED=n replays one"
-    );
+    assert!(failures.is_empty(), "seeds that fail: {failures:?}; SIM_SEED=n replays one");
 }
 
 #[test]
@@ -110,10 +104,7 @@ fn replay_plant() {
     let (Some(seed), Ok(name)) = (number("SIM_SEED"), std::env::var("SIM_PLANT")) else {
         return;
     };
-    for (plant, _) in plant::ALL
-        .iter()
-        .filter(|(plant, _)| format!("{plant:?}") == name)
-    {
+    for (plant, _) in plant::ALL.iter().filter(|(plant, _)| format!("{plant:?}") == name) {
         println!("{:#?}", World::new(seed, Some(*plant)).run());
     }
 }

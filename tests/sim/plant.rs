@@ -129,10 +129,9 @@ pub fn on_durable(plant: Option<Plant>, doc: Option<&Doc>, text: &str) -> String
             let mark = doc.log.ops.iter().rev().find_map(|op| op.mark.clone());
             mark.and_then(|mark| replaced("contents", format!(r#"{{"mark":"{mark}"}}"#)))
         }
-        Plant::StrangerWrites if text.contains("\"type\":\"op\"") => replaced(
-            "clientId",
-            "\"00000000-0000-4000-8000-000000000000\"".to_owned(),
-        ),
+        Plant::StrangerWrites if text.contains("\"type\":\"op\"") => {
+            replaced("clientId", "\"00000000-0000-4000-8000-000000000000\"".to_owned())
+        }
         Plant::LoseLeave if doc.has_earlier_life() => replaced("type", "\"noop\"".to_owned()),
         Plant::OldTime => replaced("timestamp", "7".to_owned()).filter(|_| last.is_some()),
         _ => None,
@@ -172,14 +171,9 @@ pub fn on_records(plant: Option<Plant>, now_ms: u64, records: &mut Vec<Record>) 
 
 /// The operation behind a summary's answer becomes the same answer.
 fn repeat_answer(run: &mut OpRun) {
-    let ops: Vec<String> = run
-        .ops()
-        .map(|(_, op)| String::from_utf8_lossy(op).into_owned())
-        .collect();
-    let Some(at) = ops
-        .iter()
-        .position(|op| op.contains("\"type\":\"summaryNack\""))
-    else {
+    let ops: Vec<String> =
+        run.ops().map(|(_, op)| String::from_utf8_lossy(op).into_owned()).collect();
+    let Some(at) = ops.iter().position(|op| op.contains("\"type\":\"summaryNack\"")) else {
         return;
     };
     let mut ops = ops;
@@ -210,19 +204,11 @@ pub fn on_history(plant: Option<Plant>, text: &mut Vec<u8>) {
 }
 
 pub fn outbox_bound(plant: Option<Plant>, bound: usize) -> usize {
-    if plant == Some(Plant::WideOutbox) {
-        bound / 100
-    } else {
-        bound
-    }
+    if plant == Some(Plant::WideOutbox) { bound / 100 } else { bound }
 }
 
 pub fn pending_bound(plant: Option<Plant>, bound: usize) -> usize {
-    if plant == Some(Plant::WidePending) {
-        bound / 50
-    } else {
-        bound
-    }
+    if plant == Some(Plant::WidePending) { bound / 50 } else { bound }
 }
 
 /// What a socket hears.
@@ -251,9 +237,7 @@ pub fn on_heard(
                 heard[..=at].rotate_right(1);
             }
         }
-        _ => heard
-            .iter_mut()
-            .for_each(|heard| change(plant, heard, strikes)),
+        _ => heard.iter_mut().for_each(|heard| change(plant, heard, strikes)),
     }
     heard
 }
@@ -268,11 +252,7 @@ fn change(plant: Plant, heard: &mut Heard, strikes: bool) {
         }
         (Plant::LeakSignal, Heard::Signal { at, content, .. }) => {
             let is_mark = content.contains('-') && at.document.is_some();
-            at.document = if is_mark {
-                Some("d9".to_owned())
-            } else {
-                at.document.take()
-            };
+            at.document = if is_mark { Some("d9".to_owned()) } else { at.document.take() };
         }
         (Plant::SilentConnect, Heard::Connected(connected)) if strikes => {
             connected.at.join_ref = Some("another".to_owned());

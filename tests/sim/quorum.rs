@@ -69,19 +69,9 @@ pub fn of(plant: Option<Plant>, protocol: &Protocol) -> Quorum {
         .map(|entry| {
             let number = |name: &str| entry[1][name].as_u64().unwrap_or(0);
             let key = entry[0].as_str().unwrap_or("").to_owned();
-            (
-                key,
-                (number("sequenceNumber"), number("approvalSequenceNumber")),
-            )
+            (key, (number("sequenceNumber"), number("approvalSequenceNumber")))
         })
         .collect();
-    let open = list(&protocol.proposals)
-        .iter()
-        .filter_map(|entry| entry[0].as_u64())
-        .collect();
-    Quorum {
-        members,
-        open,
-        values,
-    }
+    let open = list(&protocol.proposals).iter().filter_map(|entry| entry[0].as_u64()).collect();
+    Quorum { members, open, values }
 }

@@ -53,29 +53,16 @@ impl Receivers {
     ) {
         let sender = sender.to_owned();
         let (document, target) = (document.to_owned(), target.map(str::to_owned));
-        self.signals.insert(
-            mark.to_owned(),
-            SentSignal {
-                sender,
-                document,
-                target,
-            },
-        );
+        self.signals.insert(mark.to_owned(), SentSignal { sender, document, target });
     }
 
     pub fn connect_sent(&mut self, socket: usize, document: &str, at: &At, now_ms: u64) {
-        let waiting = Waiting {
-            join_ref: at.join_ref.clone(),
-            since_ms: now_ms,
-        };
+        let waiting = Waiting { join_ref: at.join_ref.clone(), since_ms: now_ms };
         self.waiting.insert((socket, document.to_owned()), waiting);
     }
 
     pub fn catch_up_asked(&mut self, socket: usize, document: &str) {
-        let receiver = self
-            .receivers
-            .entry((socket, document.to_owned()))
-            .or_default();
+        let receiver = self.receivers.entry((socket, document.to_owned())).or_default();
         receiver.catch_ups += 1;
     }
 
@@ -140,30 +127,22 @@ impl Receivers {
                     receiver.nacked = receiver.nacked.or(*client_seq);
                 }
             }
-            Heard::Signal {
-                sender, content, ..
-            } => self.signal(checker, key, sender.as_ref(), content),
+            Heard::Signal { sender, content, .. } => {
+                self.signal(checker, key, sender.as_ref(), content)
+            }
             Heard::Presence { payload, .. } => {
                 let text = payload.to_string();
                 let foreign = text.split("\"doc\":\"").skip(1).any(|rest| {
-                    !rest
-                        .strip_prefix(document)
-                        .is_some_and(|rest| rest.starts_with('"'))
+                    !rest.strip_prefix(document).is_some_and(|rest| rest.starts_with('"'))
                 });
-                checker.require(!foreign, Invariant::SignalStays, || {
-                    format!("{document}: {text}")
-                });
+                checker.require(!foreign, Invariant::SignalStays, || format!("{document}: {text}"));
             }
             _ => {}
         }
     }
 
     fn answered(&mut self, key: &(usize, String), at: &At) {
-        if self
-            .waiting
-            .get(key)
-            .is_some_and(|waiting| waiting.join_ref == at.join_ref)
-        {
+        if self.waiting.get(key).is_some_and(|waiting| waiting.join_ref == at.join_ref) {
             self.waiting.remove(key);
         }
     }

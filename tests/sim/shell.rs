@@ -48,9 +48,7 @@ impl World {
             }
             Action::Close { conn, at_once } => {
                 let Some(socket) = socket_of(conn) else {
-                    return self
-                        .checker
-                        .fail(Invariant::WellFormed, format!("close of {conn:?}"));
+                    return self.checker.fail(Invariant::WellFormed, format!("close of {conn:?}"));
                 };
                 self.sockets[socket].is_closing = true;
                 if at_once {
@@ -61,11 +59,7 @@ impl World {
                     self.at(LINGER_MS, Step::Linger { socket });
                 }
             }
-            Action::Append {
-                partition,
-                batch,
-                records,
-            } => {
+            Action::Append { partition, batch, records } => {
                 self.append(partition, batch, records);
             }
             Action::Load { doc } => {
@@ -79,29 +73,14 @@ impl World {
                 let is_long = self.plan.faults > 0 && self.store.chance(300);
                 let more_ms = if is_long { self.store.below(6_000) } else { 0 };
                 let delay_ms = self.store_delay() + more_ms;
-                self.at(
-                    delay_ms,
-                    Step::Summarize {
-                        doc,
-                        seq,
-                        job,
-                        fails,
-                    },
-                );
+                self.at(delay_ms, Step::Summarize { doc, seq, job, fails });
             }
             Action::Post { to, mail } => {
                 let from = ShardId(shard as u16);
                 let ring = self.rings.entry((from, to)).or_default();
                 *ring = (self.now_ms + self.net.below(4)).max(*ring);
                 let delay_ms = *ring - self.now_ms;
-                self.at(
-                    delay_ms,
-                    Step::Mail {
-                        from,
-                        to: usize::from(to.0),
-                        mail,
-                    },
-                );
+                self.at(delay_ms, Step::Mail { from, to: usize::from(to.0), mail });
             }
             Action::Handoff { conn, to, state } => self.hand_off(shard, conn, to, state),
             Action::Http { conn, .. } => {
@@ -119,11 +98,7 @@ impl World {
     }
 
     fn chance_of_fault(&mut self) -> Option<StoreFault> {
-        let faults = [
-            StoreFault::DiskFull,
-            StoreFault::DiskFailed,
-            StoreFault::Busy,
-        ];
+        let faults = [StoreFault::DiskFull, StoreFault::DiskFailed, StoreFault::Busy];
         if self.store.chance(self.plan.faults) {
             return self.store.pick(&faults).copied();
         }
@@ -152,24 +127,13 @@ impl World {
         });
         let fault = self.chance_of_fault();
         let delay_ms = self.store_delay();
-        self.at(
-            delay_ms,
-            Step::Persisted {
-                partition,
-                batch,
-                fault,
-            },
-        );
+        self.at(delay_ms, Step::Persisted { partition, batch, fault });
     }
 
     /// Where a group's last operation of a client begins, so much was waiting when it came.
     fn pending_is_bounded(&mut self, partition: PartitionId) {
         let bound = crate::plant::pending_bound(self.plant, self.plan.limits.pending_bytes_max);
-        let records = self
-            .disk
-            .under_way
-            .get(&partition)
-            .map(|group| &*group.records);
+        let records = self.disk.under_way.get(&partition).map(|group| &*group.records);
         for record in records.unwrap_or_default() {
             let Record::Ops(doc, run) = record else {
                 continue;
@@ -178,14 +142,11 @@ impl World {
                 let start = std::mem::replace(at, *at + op.len() + 1);
                 Some((start, op))
             });
-            let last = ops
-                .filter(|(_, op)| !op.starts_with(br#"{"clientId":null"#))
-                .last();
+            let last = ops.filter(|(_, op)| !op.starts_with(br#"{"clientId":null"#)).last();
             let start = last.map_or(0, |(start, _)| start);
-            self.checker
-                .require(start <= bound, Invariant::PendingBounded, || {
-                    format!("{start} bytes of {doc} waited")
-                });
+            self.checker.require(start <= bound, Invariant::PendingBounded, || {
+                format!("{start} bytes of {doc} waited")
+            });
         }
     }
 
@@ -248,21 +209,11 @@ impl World {
 
     /// Starts a write to a socket, if none is under way.
     pub fn write(&mut self, socket: usize) {
-        let Socket {
-            conn: Some(conn),
-            shard,
-            is_writing: false,
-            ..
-        } = self.sockets[socket]
-        else {
+        let Socket { conn: Some(conn), shard, is_writing: false, .. } = self.sockets[socket] else {
             return;
         };
         let takes_all = self.net.chance(250);
-        let bytes_max = if takes_all {
-            usize::MAX
-        } else {
-            self.net.between(1, 65_536) as usize
-        };
+        let bytes_max = if takes_all { usize::MAX } else { self.net.between(1, 65_536) as usize };
         let mut frames = Vec::new();
         let bytes = self.shards[shard].take_output(conn, bytes_max, &mut frames);
         if bytes == 0 {
@@ -272,11 +223,9 @@ impl World {
             return;
         }
         let bound = crate::plant::outbox_bound(self.plant, self.plan.limits.outbox_bytes_max);
-        self.checker.require(
-            bytes <= bound || frames.len() == 1,
-            Invariant::OutboxBounded,
-            || format!("{bytes} bytes waited for socket {socket}"),
-        );
+        self.checker.require(bytes <= bound || frames.len() == 1, Invariant::OutboxBounded, || {
+            format!("{bytes} bytes waited for socket {socket}")
+        });
         self.sockets[socket].is_writing = true;
         let heard = self.sockets[socket].ear.hear(&frames.concat());
         match heard {
@@ -285,11 +234,7 @@ impl World {
         }
         if !self.sockets[socket].is_dead {
             let is_slow = self.sockets[socket].is_slow && !self.is_quiet;
-            let delay_ms = if is_slow {
-                self.net.between(50, 2_000)
-            } else {
-                self.net.below(5)
-            };
+            let delay_ms = if is_slow { self.net.between(50, 2_000) } else { self.net.below(5) };
             self.at(delay_ms, Step::Written { socket, bytes });
         }
     }
@@ -300,10 +245,7 @@ impl World {
             let client = &self.clients[self.sockets[socket].client];
             (self.sockets[socket].client, client.dialect)
         };
-        let only = self.clients[client]
-            .sessions
-            .first()
-            .map(|s| s.document.clone());
+        let only = self.clients[client].sessions.first().map(|s| s.document.clone());
         let heard = crate::plant::on_heard(self.plant, &mut self.checker, heard, self.now_ms);
         for heard in &heard {
             self.trace(|| format!("socket {socket} (client {client}) hears {heard:?}"));
@@ -328,8 +270,7 @@ impl World {
             let head = self.checker.log(&document).head();
             let visible = published.map_or(head, |published| published.head.0);
             let at = (document.as_str(), visible);
-            self.receivers
-                .heard(&mut self.checker, (socket, dialect), at, heard);
+            self.receivers.heard(&mut self.checker, (socket, dialect), at, heard);
         }
         let state = &mut self.sockets[socket];
         state.out_ms = (self.now_ms + self.net.below(20)).max(state.out_ms);
@@ -341,14 +282,7 @@ impl World {
     pub fn respond(&mut self, shard: usize, conn: ConnId) {
         let response = Bytes::from_static(b"HTTP/1.1 204 No Content\r\n\r\n");
         let close = self.net.chance(100);
-        self.handle(
-            shard,
-            Event::Responded {
-                conn,
-                response,
-                close,
-            },
-        );
+        self.handle(shard, Event::Responded { conn, response, close });
     }
 
     /// The service has something to say to everyone in a document.
@@ -371,12 +305,7 @@ impl World {
         if let Some((to, state)) = self.sockets[socket].moves.take() {
             return self.at(1, Step::Adopt { socket, to, state });
         }
-        let Socket {
-            conn: Some(conn),
-            shard,
-            ..
-        } = self.sockets[socket]
-        else {
+        let Socket { conn: Some(conn), shard, .. } = self.sockets[socket] else {
             return;
         };
         self.handle(shard, Event::Sent { conn, bytes });
@@ -385,9 +314,7 @@ impl World {
 
     fn hand_off(&mut self, shard: usize, conn: ConnId, to: ShardId, state: Box<Connection>) {
         let Some(socket) = self.by_conn.remove(&(shard, conn)) else {
-            return self
-                .checker
-                .fail(Invariant::WellFormed, format!("hand-off of {conn:?}"));
+            return self.checker.fail(Invariant::WellFormed, format!("hand-off of {conn:?}"));
         };
         self.free_slots[shard].push(conn.slot);
         let to = usize::from(to.0);
@@ -434,13 +361,7 @@ impl World {
             return;
         };
         let shard = self.sockets[socket].shard;
-        self.handle(
-            shard,
-            Event::Bytes {
-                conn,
-                bytes: &mut bytes,
-            },
-        );
+        self.handle(shard, Event::Bytes { conn, bytes: &mut bytes });
     }
 
     /// The client's end of the stream has arrived.
@@ -517,10 +438,7 @@ impl World {
                 Wish::Send(bytes) => format!("client {client} sends {} bytes", bytes.len()),
                 other => format!("client {client}: {other:?}"),
             });
-            let socket = self
-                .sockets
-                .iter()
-                .rposition(|socket| socket.client == client);
+            let socket = self.sockets.iter().rposition(|socket| socket.client == client);
             match (wish, socket) {
                 (Wish::Open, _) => self.open(client),
                 (Wish::Send(bytes), Some(socket)) => self.client_sends(socket, bytes),
@@ -562,11 +480,7 @@ impl World {
 
     /// When the next bytes of a client arrive: never before those sent earlier.
     fn arrives(&mut self, socket: usize) -> u64 {
-        let delay_ms = if self.net.chance(50) {
-            self.net.below(300)
-        } else {
-            self.net.below(15)
-        };
+        let delay_ms = if self.net.chance(50) { self.net.below(300) } else { self.net.below(15) };
         let state = &mut self.sockets[socket];
         state.in_ms = (self.now_ms + delay_ms).max(state.in_ms);
         state.in_ms - self.now_ms
@@ -585,13 +499,7 @@ impl World {
             rest = after;
             let delay_ms = self.arrives(socket);
             if !self.sockets[socket].is_dead {
-                self.at(
-                    delay_ms,
-                    Step::ServerBytes {
-                        socket,
-                        bytes: piece.to_vec(),
-                    },
-                );
+                self.at(delay_ms, Step::ServerBytes { socket, bytes: piece.to_vec() });
             }
         }
     }
@@ -612,9 +520,8 @@ impl World {
         if let Some(stored) = self.disk.docs.get_mut(&key) {
             stored.objects.insert([blob, tree]);
         }
-        let wishes = self.with_client(client, |client, around| {
-            client.summarize_with(session, &handle, around)
-        });
+        let wishes = self
+            .with_client(client, |client, around| client.summarize_with(session, &handle, around));
         self.grant(client, wishes);
     }
 }

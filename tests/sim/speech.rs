@@ -38,10 +38,7 @@ pub fn framed(dialect: Dialect, text: &str, random: &mut Random) -> Vec<u8> {
     let mut packed = Vec::new();
     let (opcode, payload) = match dialect {
         Dialect::PhoenixMsgpack => {
-            pack(
-                &serde_json::from_str(text).unwrap_or(Value::Null),
-                &mut packed,
-            );
+            pack(&serde_json::from_str(text).unwrap_or(Value::Null), &mut packed);
             (Opcode::Binary, packed.as_slice())
         }
         Dialect::Phoenix | Dialect::SocketIo => (Opcode::Text, text.as_bytes()),
@@ -99,9 +96,7 @@ fn pack(value: &Value, out: &mut Vec<u8>) {
 impl Line {
     /// A Phoenix message.
     pub fn phoenix(&self, name: &str, payload: &str) -> String {
-        let Self {
-            topic, join_ref, ..
-        } = self;
+        let Self { topic, join_ref, .. } = self;
         format!(r#"["{join_ref}","{join_ref}","{topic}","{name}",{payload}]"#)
     }
 
@@ -225,11 +220,7 @@ pub struct Ear {
 
 impl Ear {
     pub fn new(dialect: Dialect) -> Self {
-        Self {
-            dialect,
-            bytes: Vec::new(),
-            is_upgraded: false,
-        }
+        Self { dialect, bytes: Vec::new(), is_upgraded: false }
     }
 
     /// Everything that is complete. Errors: what no client would understand.
@@ -241,10 +232,7 @@ impl Ear {
                 return Ok(heard);
             };
             let head = String::from_utf8_lossy(&self.bytes[..end]).into_owned();
-            let status = head
-                .get(9..12)
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0);
+            let status = head.get(9..12).and_then(|text| text.parse().ok()).unwrap_or(0);
             self.bytes.drain(..end + 4);
             if status == 204 {
                 return self.hear(b"");
@@ -262,9 +250,7 @@ impl Ear {
             match opcode {
                 1 | 2 => heard.extend(self.understand(payload)?),
                 8 => {
-                    let code = payload
-                        .get(..2)
-                        .map_or(1005, |c| u16::from_be_bytes([c[0], c[1]]));
+                    let code = payload.get(..2).map_or(1005, |c| u16::from_be_bytes([c[0], c[1]]));
                     heard.push(Heard::Close(code));
                 }
                 10 => heard.push(Heard::Pong),
@@ -299,14 +285,8 @@ fn frame_at(bytes: &[u8], at: usize) -> Option<(u8, usize, usize)> {
     let head = bytes.get(at..)?;
     let (&first, &second) = (head.first()?, head.get(1)?);
     let (len, from) = match second {
-        126 => (
-            usize::from(u16::from_be_bytes(head.get(2..4)?.try_into().ok()?)),
-            4,
-        ),
-        127 => (
-            u64::from_be_bytes(head.get(2..10)?.try_into().ok()?) as usize,
-            10,
-        ),
+        126 => (usize::from(u16::from_be_bytes(head.get(2..4)?.try_into().ok()?)), 4),
+        127 => (u64::from_be_bytes(head.get(2..10)?.try_into().ok()?) as usize, 10),
         len => (usize::from(len), 2),
     };
     (head.len() >= from + len).then_some((first & 15, at + from, at + from + len))
@@ -319,23 +299,14 @@ fn socketio(text: &str) -> Result<Option<Heard>, serde_json::Error> {
         let document = |at: usize| -> Result<At, serde_json::Error> {
             let name: String = serde_json::from_str(args[at].get())?;
             let document = Some(name).filter(|name| !name.is_empty());
-            Ok(At {
-                document,
-                join_ref: None,
-            })
+            Ok(At { document, join_ref: None })
         };
         return Ok(Some(match name {
-            "op" => Heard::Ops {
-                at: document(1)?,
-                ops: ops(args[2])?,
-            },
+            "op" => Heard::Ops { at: document(1)?, ops: ops(args[2])? },
             "nack" => nack(document(1)?, args[2], |nacks| nacks[0].clone())?,
             "presence_state" | "presence_diff" | "presence_error" => {
                 let payload = serde_json::from_str(args[2].get())?;
-                Heard::Presence {
-                    at: document(1)?,
-                    payload,
-                }
+                Heard::Presence { at: document(1)?, payload }
             }
             _ => return event_of(At::default(), name, args[1]),
         }));
@@ -364,33 +335,22 @@ fn phoenix(text: &str) -> Result<Option<Heard>, serde_json::Error> {
                 op: &'a RawValue,
             }
             let payload: Payload<'_> = serde_json::from_str(payload.get())?;
-            Heard::Ops {
-                at,
-                ops: ops(payload.op)?,
-            }
+            Heard::Ops { at, ops: ops(payload.op)? }
         }
         "nack" => nack(at, payload, |payload| payload["nacks"][0].clone())?,
-        "presence_state" | "presence_diff" | "presence_error" => Heard::Presence {
-            at,
-            payload: serde_json::from_str(payload.get())?,
-        },
+        "presence_state" | "presence_diff" | "presence_error" => {
+            Heard::Presence { at, payload: serde_json::from_str(payload.get())? }
+        }
         "phx_reply" if topic == "phoenix" => Heard::Pong,
         "phx_reply" => {
             let payload: Value = serde_json::from_str(payload.get())?;
             let (document, join_ref) = named(&at);
             let ok = payload["status"] == "ok";
-            Heard::Reply {
-                document,
-                join_ref: join_ref.unwrap_or_default(),
-                ok,
-            }
+            Heard::Reply { document, join_ref: join_ref.unwrap_or_default(), ok }
         }
         "phx_close" | "phx_error" => {
             let (document, join_ref) = named(&at);
-            Heard::ChannelClosed {
-                document,
-                join_ref: join_ref.unwrap_or_default(),
-            }
+            Heard::ChannelClosed { document, join_ref: join_ref.unwrap_or_default() }
         }
         name => return event_of(at, name, payload),
     }))
@@ -402,20 +362,13 @@ fn event_of(at: At, name: &str, raw: &RawValue) -> Result<Option<Heard>, serde_j
         "connect_document_success" => Some(Heard::Connected(Box::new(connected(at, raw)?))),
         "connect_document_error" => {
             let payload: Value = serde_json::from_str(raw.get())?;
-            Some(Heard::ConnectError {
-                at,
-                code: payload["code"].as_u64().unwrap_or(0),
-            })
+            Some(Heard::ConnectError { at, code: payload["code"].as_u64().unwrap_or(0) })
         }
         "signal" => {
             let payload: Value = serde_json::from_str(raw.get())?;
             let sender = payload["clientId"].as_str().map(str::to_owned);
             let content = payload["content"].as_str().unwrap_or("").to_owned();
-            Some(Heard::Signal {
-                at,
-                sender,
-                content,
-            })
+            Some(Heard::Signal { at, sender, content })
         }
         _ => None,
     })
@@ -450,11 +403,7 @@ fn nack(
     let nack = first(&serde_json::from_str(raw.get())?);
     let code = nack["content"]["code"].as_u64().unwrap_or(0);
     let client_seq = nack["operation"]["clientSequenceNumber"].as_i64();
-    Ok(Heard::Nack {
-        at,
-        code,
-        client_seq,
-    })
+    Ok(Heard::Nack { at, code, client_seq })
 }
 
 /// The operations of an array, each as it stands there.

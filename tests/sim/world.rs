@@ -151,26 +151,10 @@ impl Plan {
             placement: Placement::new(partitions, shards),
             limits,
             documents: (0..random.between(1, 4)).map(|n| format!("d{n}")).collect(),
-            active_ms: if random.chance(100) {
-                40_000
-            } else {
-                random.between(1_000, 8_000)
-            },
-            faults: if random.chance(400) {
-                random.between(1, 100)
-            } else {
-                0
-            },
-            stalls: if random.chance(250) {
-                random.between(10, 100)
-            } else {
-                0
-            },
-            crashes: if random.chance(500) {
-                random.between(1, 4)
-            } else {
-                0
-            },
+            active_ms: if random.chance(100) { 40_000 } else { random.between(1_000, 8_000) },
+            faults: if random.chance(400) { random.between(1, 100) } else { 0 },
+            stalls: if random.chance(250) { random.between(10, 100) } else { 0 },
+            crashes: if random.chance(500) { random.between(1, 4) } else { 0 },
             shutdowns: random.below(5) / 4,
             slow_readers: if random.chance(300) { 200 } else { 0 },
         }
@@ -216,11 +200,7 @@ impl World {
         let mut fate = Random::new(seed, "fate");
         let plan = Plan::new(&mut Random::new(seed, "plan"));
         let keys = TenantKeys::new(KEY, None).expect("a key");
-        let tenant = Tenant {
-            id: "t".into(),
-            name: "T".into(),
-            keys,
-        };
+        let tenant = Tenant { id: "t".into(), name: "T".into(), keys };
         let mut world = Self {
             plant,
             now_ms: fate.below(1_000_000),
@@ -287,19 +267,14 @@ impl World {
             let mut sessions = Vec::new();
             for _ in 0..wanted.min(names.len() as u64) {
                 let name = names.swap_remove(self.fate.below(names.len() as u64) as usize);
-                let head = self
-                    .disk
-                    .docs
-                    .get(&DocKey::new("t", &name))
-                    .and_then(|d| d.version);
+                let head = self.disk.docs.get(&DocKey::new("t", &name)).and_then(|d| d.version);
                 let start = self.checker.log(&name).start;
                 let is_reader = self.fate.chance(200);
                 let head = head.map(|head| head.to_string());
                 sessions.push(Session::new(&name, is_reader, start, head));
             }
             let random = Random::new(seed, &format!("client {id}"));
-            self.clients
-                .push(Client::new(id, dialect, sessions, random));
+            self.clients.push(Client::new(id, dialect, sessions, random));
             self.at(id as u64 * 7, Step::ClientActs { client: id });
         }
     }
@@ -360,16 +335,12 @@ impl World {
 
     pub fn at(&mut self, delay_ms: u64, step: Step) {
         self.ties += 1;
-        self.steps
-            .insert((self.now_ms + delay_ms, self.ties), (self.life, step));
+        self.steps.insert((self.now_ms + delay_ms, self.ties), (self.life, step));
     }
 
     pub fn now(&self) -> Now {
         let unix_ms = (UNIX_MS + self.now_ms).saturating_add_signed(self.wall_ms);
-        Now {
-            mono_ms: self.now_ms,
-            unix_ms,
-        }
+        Now { mono_ms: self.now_ms, unix_ms }
     }
 
     /// Runs to the end; what went wrong first, if anything did.
@@ -426,18 +397,9 @@ impl World {
             Step::Written { socket, bytes } => self.written(socket, bytes),
             Step::Respond { shard, conn } => self.respond(shard, conn),
             Step::Adopt { socket, to, state } => self.adopt(socket, to, state),
-            Step::Persisted {
-                partition,
-                batch,
-                fault,
-            } => self.persisted(partition, batch, fault),
+            Step::Persisted { partition, batch, fault } => self.persisted(partition, batch, fault),
             Step::Load { doc, fault } => self.load(&doc, fault),
-            Step::Summarize {
-                doc,
-                seq,
-                job,
-                fails,
-            } => self.summarize(&doc, seq, &job, fails),
+            Step::Summarize { doc, seq, job, fails } => self.summarize(&doc, seq, &job, fails),
             Step::Mail { from, to, mail } => self.handle(to, Event::Mail { from, mail }),
             _ => unreachable!("handled above"),
         }
@@ -463,14 +425,7 @@ impl World {
             return;
         }
         let shard = usize::from(self.plan.placement.shard_of(partition).0);
-        self.handle(
-            shard,
-            Event::Persisted {
-                partition,
-                batch,
-                result,
-            },
-        );
+        self.handle(shard, Event::Persisted { partition, batch, result });
     }
 
     fn load(&mut self, doc: &DocKey, fault: Option<StoreFault>) {
@@ -486,13 +441,7 @@ impl World {
             }
         };
         let shard = self.shard_of(doc);
-        self.handle(
-            shard,
-            Event::Loaded {
-                doc: doc.clone(),
-                image,
-            },
-        );
+        self.handle(shard, Event::Loaded { doc: doc.clone(), image });
     }
 
     fn summarize(&mut self, doc: &DocKey, seq: Seq, job: &SummaryJob, fails: bool) {
@@ -514,14 +463,7 @@ impl World {
         if Plant::LoseVerdict.strikes(self.plant, self.now_ms) {
             return;
         }
-        self.handle(
-            shard,
-            Event::Summarized {
-                doc: doc.clone(),
-                seq,
-                verdict,
-            },
-        );
+        self.handle(shard, Event::Summarized { doc: doc.clone(), seq, verdict });
     }
 
     fn client_acts(&mut self, client: usize) {
@@ -624,8 +566,7 @@ impl World {
 
     /// Looks around now and then; once all is quiet, whether everything has settled.
     fn look(&mut self) {
-        self.receivers
-            .connects_are_answered(&mut self.checker, self.now_ms);
+        self.receivers.connects_are_answered(&mut self.checker, self.now_ms);
         self.compare_history();
         if !self.is_quiet && self.fate.chance(100) {
             self.broadcast();
@@ -640,11 +581,7 @@ impl World {
                 return self.end();
             }
             if quiet_ms > DRAIN_MS {
-                let unsettled = self
-                    .shards
-                    .iter()
-                    .map(Shard::connections)
-                    .collect::<Vec<_>>();
+                let unsettled = self.shards.iter().map(Shard::connections).collect::<Vec<_>>();
                 let detail = format!("sockets left: {unsettled:?}");
                 return self.checker.fail(Invariant::DrainTellsEveryone, detail);
             }
@@ -679,16 +616,9 @@ impl World {
                 }
             }
         }
-        let open = self
-            .checker
-            .docs
-            .iter()
-            .find(|(_, doc)| !doc.open_summaries.is_empty());
+        let open = self.checker.docs.iter().find(|(_, doc)| !doc.open_summaries.is_empty());
         if let Some((name, doc)) = open {
-            return Some(format!(
-                "{name} has open summaries {:?}",
-                doc.open_summaries
-            ));
+            return Some(format!("{name} has open summaries {:?}", doc.open_summaries));
         }
         let busy = !self.disk.under_way.is_empty();
         busy.then(|| "the disk is writing".to_owned())
@@ -751,20 +681,15 @@ impl World {
             }
             let mut expected = Vec::new();
             while at <= head.0 {
-                let op = self
-                    .checker
-                    .log(&name)
-                    .get(at)
-                    .map_or("", |op| op.bytes.as_str());
+                let op = self.checker.log(&name).get(at).map_or("", |op| op.bytes.as_str());
                 expected.extend_from_slice(if expected.is_empty() { b"" } else { b"," });
                 expected.extend_from_slice(op.as_bytes());
                 at += 1;
             }
             crate::plant::on_history(self.plant, &mut text);
-            self.checker
-                .require(text == expected, Invariant::HistoryIsDisk, || {
-                    format!("{name} {from}..={head}: {}", String::from_utf8_lossy(&text))
-                });
+            self.checker.require(text == expected, Invariant::HistoryIsDisk, || {
+                format!("{name} {from}..={head}: {}", String::from_utf8_lossy(&text))
+            });
         }
     }
 
@@ -776,10 +701,7 @@ impl World {
         });
         assert!(slot < LINK_SLOTS_FROM);
         self.generations += 1;
-        ConnId {
-            slot,
-            generation: self.generations,
-        }
+        ConnId { slot, generation: self.generations }
     }
 }
 

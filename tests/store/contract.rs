@@ -12,10 +12,7 @@ fn on_every_store(check: impl AsyncFn(&Store)) {
     for kind in KINDS {
         for move_ms in [0, 60_000] {
             let dir = TempDir::new();
-            let config = StoreConfig {
-                move_ms,
-                ..kind.config(dir.path())
-            };
+            let config = StoreConfig { move_ms, ..kind.config(dir.path()) };
             kind.run(async {
                 let store = open(&config).await;
                 check(&store).await;
@@ -31,22 +28,13 @@ fn what_was_appended_is_read_in_order() {
         let doc = doc("order");
         let mut next = 1;
         for count in [1, 1, 7, 400, 1, 30] {
-            store
-                .append(partition(&doc), vec![ops(&doc, next, count)])
-                .await
-                .unwrap();
+            store.append(partition(&doc), vec![ops(&doc, next, count)]).await.unwrap();
             next += count;
             assert_ops(&read_all(store, &doc).await, 1, next - 1);
         }
         let part = store.ops(&doc, Seq(5), Seq(300), usize::MAX).await.unwrap();
         assert_ops(&part, 5, 300);
-        assert!(
-            store
-                .ops(&doc, Seq(441), Seq(500), usize::MAX)
-                .await
-                .unwrap()
-                .is_empty()
-        );
+        assert!(store.ops(&doc, Seq(441), Seq(500), usize::MAX).await.unwrap().is_empty());
     });
 }
 
@@ -70,10 +58,7 @@ fn an_append_counts_though_nobody_waits_for_it() {
     on_every_store(async |store| {
         let doc = doc("unwaited");
         drop(store.append(partition(&doc), vec![ops(&doc, 1, 3)]));
-        store
-            .append(partition(&doc), vec![ops(&doc, 4, 1)])
-            .await
-            .unwrap();
+        store.append(partition(&doc), vec![ops(&doc, 4, 1)]).await.unwrap();
         assert_eq!(last_of(store, &doc).await, 4);
     });
 }
@@ -83,27 +68,17 @@ fn reads_are_bounded_by_bytes_but_move_on() {
     on_every_store(async |store| {
         let doc = doc("bounded");
         for first in (1..2_000).step_by(100) {
-            store
-                .append(partition(&doc), vec![ops(&doc, first, 100)])
-                .await
-                .unwrap();
+            store.append(partition(&doc), vec![ops(&doc, first, 100)]).await.unwrap();
         }
         for bytes_max in [1, 300, 10_000, 100_000] {
             let mut next = Seq(1);
             while next <= Seq(2_000) {
-                let runs = store
-                    .ops(&doc, next, Seq(u64::MAX), bytes_max)
-                    .await
-                    .unwrap();
+                let runs = store.ops(&doc, next, Seq(u64::MAX), bytes_max).await.unwrap();
                 let last = runs.last().unwrap().last();
                 assert_ops(&runs, next.0, last.0);
                 let bytes: usize = runs.iter().map(|run| run.bytes.len()).sum();
                 assert!(bytes <= bytes_max || last == next, "{bytes} of {bytes_max}");
-                next = if bytes_max == 1 {
-                    Seq(last.0 + 97)
-                } else {
-                    last.next()
-                };
+                next = if bytes_max == 1 { Seq(last.0 + 97) } else { last.next() };
             }
         }
     });
@@ -116,10 +91,7 @@ fn a_load_gives_the_newest_checkpoint_and_what_follows() {
         assert_eq!(store.load(&doc).await.unwrap(), None);
         assert!(!store.exists(&doc).await.unwrap());
         let state = |text: &'static str| Bytes::from_static(text.as_bytes());
-        let group = vec![
-            ops(&doc, 1, 20),
-            Record::Checkpoint(doc.clone(), Seq(10), state("ten")),
-        ];
+        let group = vec![ops(&doc, 1, 20), Record::Checkpoint(doc.clone(), Seq(10), state("ten"))];
         store.append(partition(&doc), group).await.unwrap();
         let image = store.load(&doc).await.unwrap().unwrap();
         assert_eq!(image.checkpoint, Some((Seq(10), state("ten"))));
@@ -148,9 +120,7 @@ fn the_version_is_read_after_its_append() {
             store.append(partition(&doc), group).await.unwrap();
             assert_eq!(store.version(&doc).await.unwrap(), Some(object.id));
             let id = object.id;
-            let found = store
-                .run(&doc, move |objects| (objects.head(), objects.object(&id)))
-                .await;
+            let found = store.run(&doc, move |objects| (objects.head(), objects.object(&id))).await;
             assert_eq!(found.unwrap(), (Ok(Some(id)), Ok(Some(object))));
         }
     });
@@ -166,17 +136,10 @@ fn objects_of_every_size_are_their_documents_own() {
             store.put_objects(&doc, vec![object.clone()]).await.unwrap();
             let id = object.id;
             let read = move |objects: &dyn Objects| objects.object(&id);
-            assert_eq!(
-                store.run(&doc, read).await.unwrap(),
-                Ok(Some(object)),
-                "{bytes} bytes"
-            );
+            assert_eq!(store.run(&doc, read).await.unwrap(), Ok(Some(object)), "{bytes} bytes");
             assert_eq!(store.run(&other, read).await.unwrap(), Ok(None));
         }
-        assert!(
-            !store.exists(&doc).await.unwrap(),
-            "objects alone are no document"
-        );
+        assert!(!store.exists(&doc).await.unwrap(), "objects alone are no document");
     });
 }
 
@@ -187,28 +150,18 @@ fn documents_are_listed_in_pages() {
         let stranger = DocKey::new("another tenant", "doc 05");
         let docs = names.iter().map(|name| doc(name)).chain([stranger.clone()]);
         for doc in docs {
-            store
-                .append(partition(&doc), vec![ops(&doc, 1, 2)])
-                .await
-                .unwrap();
+            store.append(partition(&doc), vec![ops(&doc, 1, 2)]).await.unwrap();
         }
         let version = StoredObject::blob("v").id;
         let third = doc("doc 03");
         store
-            .append(
-                partition(&third),
-                vec![Record::Version(third.clone(), version)],
-            )
+            .append(partition(&third), vec![Record::Version(third.clone(), version)])
             .await
             .unwrap();
         let mut listed = Vec::new();
         let mut after = None;
         loop {
-            let query = Query {
-                tenant: Some("tenant".into()),
-                after: after.clone(),
-                limit: 7,
-            };
+            let query = Query { tenant: Some("tenant".into()), after: after.clone(), limit: 7 };
             let page = store.documents(&query).await.unwrap();
             let Some(last) = page.last() else { break };
             assert!(page.len() <= 7);
@@ -219,13 +172,7 @@ fn documents_are_listed_in_pages() {
         assert_eq!(found, names);
         assert!(listed.iter().all(|entry| entry.last == Seq(2)));
         assert_eq!(listed[3].version, Some(version));
-        let all = store
-            .documents(&Query {
-                limit: 99,
-                ..Query::default()
-            })
-            .await
-            .unwrap();
+        let all = store.documents(&Query { limit: 99, ..Query::default() }).await.unwrap();
         assert_eq!(all.len(), 26);
         assert!(all.iter().any(|entry| entry.doc == stranger));
     });
@@ -249,19 +196,10 @@ fn a_deleted_document_is_gone() {
         assert_eq!(store.load(&gone).await.unwrap(), None);
         assert!(read_all(store, &gone).await.is_empty());
         let id = object.id;
-        assert_eq!(
-            store
-                .run(&gone, move |objects| objects.object(&id))
-                .await
-                .unwrap(),
-            Ok(None)
-        );
+        assert_eq!(store.run(&gone, move |objects| objects.object(&id)).await.unwrap(), Ok(None));
         assert_eq!(last_of(store, &stays).await, 2_000);
         // The name can be used again.
-        store
-            .append(partition(&gone), vec![ops(&gone, 1, 1)])
-            .await
-            .unwrap();
+        store.append(partition(&gone), vec![ops(&gone, 1, 1)]).await.unwrap();
         assert_eq!(last_of(store, &gone).await, 1);
     });
 }
@@ -294,10 +232,7 @@ fn a_job_that_panics_harms_nobody() {
             let doc = doc("panic");
             let panics = store.run(&doc, |_| -> u32 { panic!("planted") }).await;
             assert_eq!(panics, Err(StoreFault::Damaged));
-            store
-                .append(partition(&doc), vec![ops(&doc, 1, 1)])
-                .await
-                .unwrap();
+            store.append(partition(&doc), vec![ops(&doc, 1, 1)]).await.unwrap();
             assert_eq!(last_of(&store, &doc).await, 1);
             store.close().await.unwrap();
         });

@@ -15,10 +15,7 @@ use std::sync::Arc;
 async fn fill(store: &Store, docs: &[DocKey]) {
     for round in 0..40 {
         for doc in docs {
-            store
-                .append(partition(doc), vec![ops(doc, 1 + round * 25, 25)])
-                .await
-                .unwrap();
+            store.append(partition(doc), vec![ops(doc, 1 + round * 25, 25)]).await.unwrap();
         }
     }
     for doc in docs {
@@ -26,13 +23,7 @@ async fn fill(store: &Store, docs: &[DocKey]) {
         let large = StoredObject::blob(vec![7; 2 << 20]);
         store.put_objects(doc, vec![object.clone()]).await.unwrap();
         store.put_objects(doc, vec![large]).await.unwrap();
-        store
-            .append(
-                partition(doc),
-                vec![Record::Version(doc.clone(), object.id)],
-            )
-            .await
-            .unwrap();
+        store.append(partition(doc), vec![Record::Version(doc.clone(), object.id)]).await.unwrap();
     }
 }
 
@@ -59,10 +50,7 @@ fn everything_acknowledged_outlives_a_crash() {
     for kind in ON_DISK {
         for move_ms in [0, 60_000] {
             let dir = TempDir::new();
-            let config = StoreConfig {
-                move_ms,
-                ..kind.config(dir.path())
-            };
+            let config = StoreConfig { move_ms, ..kind.config(dir.path()) };
             let docs = some_docs();
             let copy = kind.run(async {
                 let store = open(&config).await;
@@ -75,15 +63,9 @@ fn everything_acknowledged_outlives_a_crash() {
                 kind.run(async {
                     let config = kind.config(path);
                     let (store, report) = open_with_report(&config).await.unwrap();
-                    assert!(
-                        report.partitions.iter().all(|found| !found.clean),
-                        "{report:?}"
-                    );
+                    assert!(report.partitions.iter().all(|found| !found.clean), "{report:?}");
                     check(&store, &docs).await;
-                    store
-                        .append(partition(&docs[0]), vec![ops(&docs[0], 1_001, 9)])
-                        .await
-                        .unwrap();
+                    store.append(partition(&docs[0]), vec![ops(&docs[0], 1_001, 9)]).await.unwrap();
                     assert_eq!(last_of(&store, &docs[0]).await, 1_009);
                     store.close().await.unwrap();
                 });
@@ -118,24 +100,14 @@ fn a_close_leaves_nothing_to_replay() {
 fn the_log_has_what_the_tree_forgets() {
     let kind = Kind::Power;
     let dir = TempDir::new();
-    let config = StoreConfig {
-        move_ms: 0,
-        segment_bytes: 4 << 20,
-        ..kind.config(dir.path())
-    };
+    let config = StoreConfig { move_ms: 0, segment_bytes: 4 << 20, ..kind.config(dir.path()) };
     let doc = doc("forgotten");
     kind.run(async {
         let store = open(&config).await;
-        store
-            .append(partition(&doc), vec![ops(&doc, 1, 100)])
-            .await
-            .unwrap();
+        store.append(partition(&doc), vec![ops(&doc, 1, 100)]).await.unwrap();
         moved(&store).await;
         let early = dir.copy();
-        store
-            .append(partition(&doc), vec![ops(&doc, 101, 900)])
-            .await
-            .unwrap();
+        store.append(partition(&doc), vec![ops(&doc, 101, 900)]).await.unwrap();
         moved(&store).await;
         let late = dir.copy();
         drop(store);
@@ -155,26 +127,17 @@ const MAGIC: &[u8] = b"LvFr";
 /// Where the frames of a segment begin.
 fn frames(bytes: &[u8]) -> Vec<usize> {
     let starts = bytes.windows(MAGIC.len()).enumerate();
-    starts
-        .filter(|(_, window)| *window == MAGIC)
-        .map(|(at, _)| at)
-        .collect()
+    starts.filter(|(_, window)| *window == MAGIC).map(|(at, _)| at).collect()
 }
 
 /// A directory after a crash, with ten groups of one document in its log, and the segment.
 fn crashed(doc: &DocKey) -> (TempDir, std::path::PathBuf) {
     let dir = TempDir::new();
-    let config = StoreConfig {
-        move_ms: 60_000,
-        ..Kind::Power.config(dir.path())
-    };
+    let config = StoreConfig { move_ms: 60_000, ..Kind::Power.config(dir.path()) };
     Kind::Power.run(async {
         let store = open(&config).await;
         for first in 1..=10 {
-            store
-                .append(partition(doc), vec![ops(doc, first, 1)])
-                .await
-                .unwrap();
+            store.append(partition(doc), vec![ops(doc, first, 1)]).await.unwrap();
         }
         drop(store);
     });
@@ -193,23 +156,13 @@ fn a_torn_last_group_is_cut_and_the_log_goes_on() {
         let copy = dir.copy();
         let mut torn = bytes.clone();
         torn[last + cut..].fill(0);
-        fs::write(
-            copy.path().join(segment.strip_prefix(dir.path()).unwrap()),
-            torn,
-        )
-        .unwrap();
+        fs::write(copy.path().join(segment.strip_prefix(dir.path()).unwrap()), torn).unwrap();
         Kind::Power.run(async {
             let config = Kind::Power.config(copy.path());
             let (store, report) = open_with_report(&config).await.unwrap();
-            assert!(
-                report.partitions.iter().all(|found| found.damage.is_none()),
-                "{report:?}"
-            );
+            assert!(report.partitions.iter().all(|found| found.damage.is_none()), "{report:?}");
             assert_eq!(last_of(&store, &doc).await, 9);
-            store
-                .append(partition(&doc), vec![ops(&doc, 10, 5)])
-                .await
-                .unwrap();
+            store.append(partition(&doc), vec![ops(&doc, 10, 5)]).await.unwrap();
             drop(store);
             let store = open(&config).await;
             assert_eq!(last_of(&store, &doc).await, 14);
@@ -236,17 +189,11 @@ fn damage_is_refused_by_name_until_it_is_accepted() {
             assert_eq!(damage.partition, partition(&doc));
             assert!(damage.to_string().contains("tenant/damaged"), "{damage}");
         }
-        let accepting = StoreConfig {
-            accept_damage: true,
-            ..config.clone()
-        };
+        let accepting = StoreConfig { accept_damage: true, ..config.clone() };
         let (store, report) = open_with_report(&accepting).await.unwrap();
         assert!(report.partitions.iter().any(|found| found.damage.is_some()));
         assert_eq!(last_of(&store, &doc).await, 4);
-        store
-            .append(partition(&doc), vec![ops(&doc, 5, 5)])
-            .await
-            .unwrap();
+        store.append(partition(&doc), vec![ops(&doc, 5, 5)]).await.unwrap();
         drop(store);
         let store = open(&config).await;
         assert_eq!(last_of(&store, &doc).await, 9);
@@ -262,18 +209,12 @@ fn the_same_data_opens_on_another_number_of_cores() {
     Kind::Power.run(async {
         let store = open(&config).await;
         for doc in &docs {
-            store
-                .append(partition(doc), vec![ops(doc, 1, 10)])
-                .await
-                .unwrap();
+            store.append(partition(doc), vec![ops(doc, 1, 10)]).await.unwrap();
         }
         drop(store);
     });
     // Whoever asks for another number of partitions gets the one that the data has.
-    let config = StoreConfig {
-        partitions: 64,
-        ..config
-    };
+    let config = StoreConfig { partitions: 64, ..config };
     let data = loop {
         match DataDir::open(&config) {
             Err(OpenError::Locked(_)) => std::thread::yield_now(),
@@ -318,22 +259,12 @@ fn a_directory_has_one_user_and_a_format() {
     assert_eq!(DataDir::open(&config).unwrap().identity(), identity);
     let manifest = dir.path().join("manifest.toml");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(
-        &manifest,
-        text.replace("format = 1", "format = 99\nnew = true"),
-    )
-    .unwrap();
+    fs::write(&manifest, text.replace("format = 1", "format = 99\nnew = true")).unwrap();
     let error = DataDir::open(&config).unwrap_err();
-    assert!(
-        matches!(error, OpenError::NewerFormat { found: 99, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::NewerFormat { found: 99, .. }), "{error}");
     assert!(error.to_string().contains("newer version"), "{error}");
     fs::write(&manifest, "nonsense").unwrap();
-    assert!(matches!(
-        DataDir::open(&config),
-        Err(OpenError::Manifest(_))
-    ));
+    assert!(matches!(DataDir::open(&config), Err(OpenError::Manifest(_))));
 }
 
 const CHILD_DIR: &str = "LEVEE_TEST_STORE_CHILD_DIR";
@@ -344,19 +275,13 @@ fn child_appends_until_it_is_killed() {
     let Ok(dir) = std::env::var(CHILD_DIR) else {
         return;
     };
-    let config = StoreConfig {
-        move_ms: 20,
-        ..Kind::Power.config(Path::new(&dir))
-    };
+    let config = StoreConfig { move_ms: 20, ..Kind::Power.config(Path::new(&dir)) };
     Kind::Power.run(async {
         let store = open(&config).await;
         let doc = doc("killed");
         let mut next = last_of(&store, &doc).await + 1;
         loop {
-            store
-                .append(partition(&doc), vec![ops(&doc, next, 3)])
-                .await
-                .unwrap();
+            store.append(partition(&doc), vec![ops(&doc, next, 3)]).await.unwrap();
             next += 3;
             println!("acknowledged {}", next - 1);
         }
@@ -369,11 +294,7 @@ fn a_killed_process_has_kept_its_word() {
     let doc = doc("killed");
     for round in 1..=3_u32 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "crash::child_appends_until_it_is_killed",
-                "--exact",
-                "--nocapture",
-            ])
+            .args(["crash::child_appends_until_it_is_killed", "--exact", "--nocapture"])
             .env(CHILD_DIR, dir.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -382,8 +303,7 @@ fn a_killed_process_has_kept_its_word() {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut acknowledged = 0;
         let numbers = lines.map_while(Result::ok).filter_map(|line| {
-            line.strip_prefix("acknowledged ")
-                .and_then(|number| number.parse::<u64>().ok())
+            line.strip_prefix("acknowledged ").and_then(|number| number.parse::<u64>().ok())
         });
         let mut killed = false;
         for (count, number) in numbers.enumerate() {

@@ -12,38 +12,27 @@ use std::time::Duration;
 
 fn one(doc: &DocKey, seq: u64, text: &'static str) -> Vec<Record> {
     let ends = Arc::from([text.len() as u32]);
-    let run = OpRun {
-        first: Seq(seq),
-        ends,
-        bytes: Bytes::from_static(text.as_bytes()),
-    };
+    let run = OpRun { first: Seq(seq), ends, bytes: Bytes::from_static(text.as_bytes()) };
     vec![Record::Ops(doc.clone(), run)]
 }
 
 async fn texts(store: &Store, doc: &DocKey) -> Vec<String> {
     let runs = read_all(store, doc).await;
     let ops = runs.iter().flat_map(|run| run.ops());
-    ops.map(|(_, op)| String::from_utf8(op.to_vec()).unwrap())
-        .collect()
+    ops.map(|(_, op)| String::from_utf8(op.to_vec()).unwrap()).collect()
 }
 
 /// The segment file that holds this text.
 fn segment_with(dir: &TempDir, text: &str) -> Option<PathBuf> {
     dir.segments().into_iter().find(|path| {
         let bytes = fs::read(path).unwrap();
-        bytes
-            .windows(text.len())
-            .any(|window| window == text.as_bytes())
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
     })
 }
 
 /// Appends until it is accepted: a partition mends itself.
 async fn append_when_mended(store: &Store, doc: &DocKey, seq: u64, text: &'static str) {
-    while store
-        .append(partition(doc), one(doc, seq, text))
-        .await
-        .is_err()
-    {
+    while store.append(partition(doc), one(doc, seq, text)).await.is_err() {
         monoio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -61,18 +50,12 @@ fn a_partition_refuses_reads_on_and_mends_itself() {
         for (fault, answer) in faults_and_answers {
             let dir = TempDir::new();
             let (config, faults) = faulty(kind, dir.path());
-            let config = StoreConfig {
-                move_ms: 60_000,
-                ..config
-            };
+            let config = StoreConfig { move_ms: 60_000, ..config };
             kind.run(async {
                 let store = open(&config).await;
                 let doc = doc("faulty");
                 let stranger = neighbours(1).remove(0);
-                store
-                    .append(partition(&doc), one(&doc, 1, "kept"))
-                    .await
-                    .unwrap();
+                store.append(partition(&doc), one(&doc, 1, "kept")).await.unwrap();
                 faults.set(fault, 0);
                 let lost = store.append(partition(&doc), one(&doc, 2, "lost")).await;
                 assert_eq!(lost, Err(answer), "{fault:?}");
@@ -80,22 +63,13 @@ fn a_partition_refuses_reads_on_and_mends_itself() {
                 if fault == Fault::Full {
                     let again = store.append(partition(&doc), one(&doc, 2, "lost")).await;
                     assert_eq!(again, Err(answer));
-                    assert!(
-                        store
-                            .stats()
-                            .iter()
-                            .any(|partition| partition.fault == Some(answer))
-                    );
+                    assert!(store.stats().iter().any(|partition| partition.fault == Some(answer)));
                 }
                 faults.clear();
                 append_when_mended(&store, &doc, 2, "written in its place").await;
                 append_when_mended(&store, &stranger, 1, "a stranger").await;
                 let place = |text| segment_with(&dir, text);
-                assert_ne!(
-                    place("kept"),
-                    place("written in its place"),
-                    "a segment used again"
-                );
+                assert_ne!(place("kept"), place("written in its place"), "a segment used again");
                 let copy = dir.copy();
                 drop(store);
                 let store = open(&kind.config(copy.path())).await;
@@ -135,10 +109,7 @@ fn groups_behind_a_failed_one_fail_with_it() {
 fn a_failed_sync_in_the_background_is_told_with_the_next_append() {
     let dir = TempDir::new();
     let (config, faults) = faulty(Kind::Process, dir.path());
-    let config = StoreConfig {
-        sync_ms: 1,
-        ..config
-    };
+    let config = StoreConfig { sync_ms: 1, ..config };
     Kind::Process.run(async {
         let store = open(&config).await;
         let doc = doc("background");
@@ -163,28 +134,19 @@ fn a_failed_sync_in_the_background_is_told_with_the_next_append() {
 fn a_tree_without_space_is_opened_again_when_there_is_some() {
     let dir = TempDir::new();
     let (config, faults) = faulty(Kind::Power, dir.path());
-    let config = StoreConfig {
-        move_ms: 1,
-        ..config
-    };
+    let config = StoreConfig { move_ms: 1, ..config };
     Kind::Power.run(async {
         let store = open(&config).await;
         let doc = doc("tree");
         let mut seq = 0;
         for _ in 0..20 {
-            store
-                .append(partition(&doc), vec![ops(&doc, seq + 1, 10)])
-                .await
-                .unwrap();
+            store.append(partition(&doc), vec![ops(&doc, seq + 1, 10)]).await.unwrap();
             seq += 10;
         }
         moved(&store).await;
         faults.set(Fault::Tree, 0);
         let fault = loop {
-            match store
-                .append(partition(&doc), vec![ops(&doc, seq + 1, 10)])
-                .await
-            {
+            match store.append(partition(&doc), vec![ops(&doc, seq + 1, 10)]).await {
                 Ok(()) => seq += 10,
                 Err(fault) => break fault,
             }
@@ -192,11 +154,7 @@ fn a_tree_without_space_is_opened_again_when_there_is_some() {
         assert_eq!(fault, StoreFault::DiskFull);
         assert_eq!(last_of(&store, &doc).await, seq, "reads go on");
         faults.clear();
-        while store
-            .append(partition(&doc), vec![ops(&doc, seq + 1, 10)])
-            .await
-            .is_err()
-        {
+        while store.append(partition(&doc), vec![ops(&doc, seq + 1, 10)]).await.is_err() {
             monoio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(last_of(&store, &doc).await, seq + 10);
@@ -212,25 +170,13 @@ fn a_full_backlog_holds_appends_back_until_it_is_moved() {
     for kind in ON_DISK {
         let dir = TempDir::new();
         let backlog_bytes_max = 10_000;
-        let config = StoreConfig {
-            backlog_bytes_max,
-            move_ms: 600_000,
-            ..kind.config(dir.path())
-        };
+        let config = StoreConfig { backlog_bytes_max, move_ms: 600_000, ..kind.config(dir.path()) };
         kind.run(async {
             let store = open(&config).await;
             let doc = doc("backlog");
             for first in (1..5_000).step_by(50) {
-                store
-                    .append(partition(&doc), vec![ops(&doc, first, 50)])
-                    .await
-                    .unwrap();
-                let backlog = store
-                    .stats()
-                    .iter()
-                    .map(|one| one.backlog_bytes)
-                    .max()
-                    .unwrap();
+                store.append(partition(&doc), vec![ops(&doc, first, 50)]).await.unwrap();
+                let backlog = store.stats().iter().map(|one| one.backlog_bytes).max().unwrap();
                 assert!(backlog < 2 * backlog_bytes_max, "{backlog}");
             }
             assert_eq!(last_of(&store, &doc).await, 5_000);
@@ -242,20 +188,14 @@ fn a_full_backlog_holds_appends_back_until_it_is_moved() {
 #[test]
 fn segments_are_used_again() {
     let dir = TempDir::new();
-    let config = StoreConfig {
-        move_ms: 1,
-        ..Kind::Power.config(dir.path())
-    };
+    let config = StoreConfig { move_ms: 1, ..Kind::Power.config(dir.path()) };
     Kind::Power.run(async {
         let store = open(&config).await;
         let docs = neighbours(3);
         // Thirty times what a segment holds.
         for round in 0..300 {
             for doc in &docs {
-                store
-                    .append(partition(doc), vec![ops(doc, 1 + round * 30, 30)])
-                    .await
-                    .unwrap();
+                store.append(partition(doc), vec![ops(doc, 1 + round * 30, 30)]).await.unwrap();
             }
         }
         while store.stats().iter().any(|one| one.filled_segments > 0) {

@@ -20,11 +20,8 @@ pub(crate) struct TempDir(PathBuf);
 impl TempDir {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "store-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name =
+            format!("store-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -46,11 +43,7 @@ impl TempDir {
         let mut found = Vec::new();
         for partition in 0..PARTITIONS {
             let log = self.0.join(format!("p{partition:04}/log"));
-            found.extend(
-                fs::read_dir(log)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            found.extend(fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path()));
         }
         found.sort();
         found
@@ -148,13 +141,7 @@ pub(crate) async fn open_with_report(
 pub(crate) fn faulty(kind: Kind, dir: &Path) -> (StoreConfig, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let disk = Disk::Faulty(Arc::clone(&faults));
-    (
-        StoreConfig {
-            disk,
-            ..kind.config(dir)
-        },
-        faults,
-    )
+    (StoreConfig { disk, ..kind.config(dir) }, faults)
 }
 
 pub(crate) fn doc(name: &str) -> DocKey {
@@ -168,17 +155,12 @@ pub(crate) fn partition(doc: &DocKey) -> PartitionId {
 /// Documents that share a partition.
 pub(crate) fn neighbours(count: usize) -> Vec<DocKey> {
     let all = (0..).map(|n| doc(&format!("neighbour {n}")));
-    all.filter(|doc| partition(doc) == PartitionId(0))
-        .take(count)
-        .collect()
+    all.filter(|doc| partition(doc) == PartitionId(0)).take(count).collect()
 }
 
 /// The text of an operation, by its number.
 pub(crate) fn op(seq: u64) -> String {
-    format!(
-        "{{\"sequenceNumber\":{seq},\"contents\":\"{}\"}}",
-        "x".repeat(seq as usize % 50)
-    )
+    format!("{{\"sequenceNumber\":{seq},\"contents\":\"{}\"}}", "x".repeat(seq as usize % 50))
 }
 
 pub(crate) fn run(first: u64, count: u64) -> OpRun {
@@ -191,11 +173,7 @@ pub(crate) fn run(first: u64, count: u64) -> OpRun {
         text.push_str(&op(seq));
         ends.push(text.len() as u32);
     }
-    OpRun {
-        first: Seq(first),
-        ends: ends.into(),
-        bytes: Bytes::from(text),
-    }
+    OpRun { first: Seq(first), ends: ends.into(), bytes: Bytes::from(text) }
 }
 
 pub(crate) fn ops(doc: &DocKey, first: u64, count: u64) -> Record {
@@ -218,10 +196,7 @@ pub(crate) fn assert_ops(runs: &[OpRun], first: u64, last: u64) {
 
 /// Reads all operations of a document.
 pub(crate) async fn read_all(store: &Store, doc: &DocKey) -> Vec<OpRun> {
-    store
-        .ops(doc, Seq(1), Seq(u64::MAX), usize::MAX)
-        .await
-        .unwrap()
+    store.ops(doc, Seq(1), Seq(u64::MAX), usize::MAX).await.unwrap()
 }
 
 /// The last operation of a document after checking all of them.
@@ -234,11 +209,7 @@ pub(crate) async fn last_of(store: &Store, doc: &DocKey) -> u64 {
 
 /// Waits until everything committed is in the tree.
 pub(crate) async fn moved(store: &Store) {
-    while store
-        .stats()
-        .iter()
-        .any(|partition| partition.backlog_bytes > 0)
-    {
+    while store.stats().iter().any(|partition| partition.backlog_bytes > 0) {
         monoio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -11,16 +11,7 @@ pub(crate) fn assert_golden(name: &str, transcript: &str) {
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     for (at, (kept, now)) in kept.lines().zip(transcript.lines()).enumerate() {
-        assert_eq!(
-            kept,
-            now,
-            "{name}:{}; UPDATE_GOLDEN=1 accepts the change",
-            at + 1
-        );
+        assert_eq!(kept, now, "{name}:{}; UPDATE_GOLDEN=1 accepts the change", at + 1);
     }
-    assert_eq!(
-        kept.lines().count(),
-        transcript.lines().count(),
-        "{name}: lines"
-    );
+    assert_eq!(kept.lines().count(), transcript.lines().count(), "{name}: lines");
 }

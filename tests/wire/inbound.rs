@@ -13,11 +13,7 @@ pub(crate) struct Line {
 
 macro_rules! line {
     ($name:literal, $socketio:expr, $phoenix:expr) => {
-        Line {
-            name: $name,
-            socketio: $socketio,
-            phoenix: $phoenix,
-        }
+        Line { name: $name, socketio: $socketio, phoenix: $phoenix }
     };
 }
 
@@ -35,16 +31,8 @@ macro_rules! op {
 }
 
 pub(crate) const SCRIPT: &[Line] = &[
-    line!(
-        "open",
-        "40",
-        r#"["1","1","document:t:d","phx_join",{"token":"J"}]"#
-    ),
-    line!(
-        "open elsewhere",
-        "40/admin,{}",
-        r#"["1","1","document:nocolon","phx_join",{}]"#
-    ),
+    line!("open", "40", r#"["1","1","document:t:d","phx_join",{"token":"J"}]"#),
+    line!("open elsewhere", "40/admin,{}", r#"["1","1","document:nocolon","phx_join",{}]"#),
     line!("heartbeat", "3", r#"[null,"7","phoenix","heartbeat",{}]"#),
     line!("ping", r#"420["ping"]"#, ""),
     line!("probe", "2", ""),
@@ -140,22 +128,10 @@ pub(crate) const SCRIPT: &[Line] = &[
         "",
         r#"["1","6","document:t:d","noop",{"clientId":"c1","referenceSequenceNumber":9}]"#
     ),
-    line!(
-        "request ops",
-        "",
-        r#"["1","6","document:t:d","requestOps",{"from":3}]"#
-    ),
+    line!("request ops", "", r#"["1","6","document:t:d","requestOps",{"from":3}]"#),
     line!("telemetry", r#"42["client_disconnect","c1","d","bye"]"#, ""),
-    line!(
-        "unknown",
-        r#"42["nonsense",1]"#,
-        r#"["1","6","document:t:d","nonsense",1]"#
-    ),
-    line!(
-        "broken",
-        "42[\"submitOp\",\"c1\",[",
-        "[\"1\",\"3\",\"document:t:d\",\"submitOp\",{"
-    ),
+    line!("unknown", r#"42["nonsense",1]"#, r#"["1","6","document:t:d","nonsense",1]"#),
+    line!("broken", "42[\"submitOp\",\"c1\",[", "[\"1\",\"3\",\"document:t:d\",\"submitOp\",{"),
     line!("leave", "41", r#"["1","8","document:t:d","phx_leave",{}]"#),
 ];
 
@@ -194,36 +170,22 @@ pub(crate) const MSGPACKR: &[(&str, &str, &str)] = &[
 /// Hex to bytes; spaces do not count.
 pub(crate) fn unhex(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let pairs = digits
-        .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).unwrap());
-    pairs
-        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
-        .collect()
+    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
 /// An event as it is kept, with what its batches hold.
 fn show(dialect: Dialect, inbound: &Inbound<'_>) -> String {
     let mut text = String::new();
     if dialect != Dialect::SocketIo {
-        let Inbound {
-            topic,
-            join_ref,
-            message_ref,
-            ..
-        } = inbound;
+        let Inbound { topic, join_ref, message_ref, .. } = inbound;
         writeln!(text, "  at {topic} {join_ref:?} {message_ref:?}").unwrap();
     }
     let raw = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match &inbound.event {
         ClientEvent::Connect(connect) => {
             writeln!(text, "  Connect {} {}", connect.tenant, connect.document).unwrap();
-            writeln!(
-                text,
-                "    token {:?} mode {:?}",
-                connect.token, connect.mode
-            )
-            .unwrap();
+            writeln!(text, "    token {:?} mode {:?}", connect.token, connect.mode).unwrap();
             writeln!(text, "    client {}", raw(connect.client)).unwrap();
             let versions = raw(connect.versions);
             writeln!(text, "    versions {versions} v2 {:?}", connect.signals_v2).unwrap();
@@ -283,14 +245,8 @@ fn transcript(dialect: Dialect, text_of: impl Fn(&Line) -> &'static str) -> Stri
 
 #[test]
 fn transcripts_are_golden() {
-    assert_golden(
-        "in.socketio.txt",
-        &transcript(Dialect::SocketIo, |line| line.socketio),
-    );
-    assert_golden(
-        "in.phoenix.txt",
-        &transcript(Dialect::Phoenix, |line| line.phoenix),
-    );
+    assert_golden("in.socketio.txt", &transcript(Dialect::SocketIo, |line| line.socketio));
+    assert_golden("in.phoenix.txt", &transcript(Dialect::Phoenix, |line| line.phoenix));
 }
 
 #[test]
@@ -325,12 +281,7 @@ fn msgpack_says_what_json_says() {
         msgpack::from_json(line.phoenix.as_bytes(), &mut packed).unwrap();
         msgpack::to_json(&packed, &mut text).unwrap();
         let inbound = decode(Dialect::PhoenixMsgpack, &text);
-        assert_eq!(
-            inbound,
-            decode(Dialect::Phoenix, line.phoenix.as_bytes()),
-            "{}",
-            line.name
-        );
+        assert_eq!(inbound, decode(Dialect::Phoenix, line.phoenix.as_bytes()), "{}", line.name);
     }
     for (name, hex, json) in MSGPACKR {
         let mut text = Vec::new();

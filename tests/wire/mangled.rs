@@ -103,25 +103,13 @@ fn websocket() {
     let mut seeds = Vec::new();
     for len in [0, 5, 125, 126, 300] {
         let mut frame = Vec::new();
-        client_frame(
-            &mut frame,
-            Opcode::Text,
-            true,
-            [7, 9, 11, 13],
-            &vec![b'x'; len],
-        );
+        client_frame(&mut frame, Opcode::Text, true, [7, 9, 11, 13], &vec![b'x'; len]);
         seeds.push(frame);
     }
     let mut stream = Vec::new();
     client_frame(&mut stream, Opcode::Text, false, [1, 2, 3, 4], b"first ");
     client_frame(&mut stream, Opcode::Ping, true, [0; 4], b"ping");
-    client_frame(
-        &mut stream,
-        Opcode::Continuation,
-        true,
-        [4, 3, 2, 1],
-        b"last",
-    );
+    client_frame(&mut stream, Opcode::Continuation, true, [4, 3, 2, 1], b"last");
     client_frame(&mut stream, Opcode::Close, true, [9; 4], &[0x03, 0xe8]);
     seeds.push(stream);
     run(decoders::websocket, &seeds);
@@ -129,28 +117,20 @@ fn websocket() {
 
 #[test]
 fn socketio() {
-    let seeds: Vec<_> = crate::inbound::SCRIPT
-        .iter()
-        .map(|line| line.socketio)
-        .collect();
+    let seeds: Vec<_> = crate::inbound::SCRIPT.iter().map(|line| line.socketio).collect();
     run(decoders::socketio, &texts(&seeds));
 }
 
 #[test]
 fn phoenix() {
-    let mut seeds: Vec<_> = crate::inbound::SCRIPT
-        .iter()
-        .map(|line| line.phoenix)
-        .collect();
+    let mut seeds: Vec<_> = crate::inbound::SCRIPT.iter().map(|line| line.phoenix).collect();
     seeds.push(crate::outbound::JOIN_OP);
     run(decoders::phoenix, &texts(&seeds));
 }
 
 #[test]
 fn msgpack() {
-    let whole = crate::inbound::SCRIPT
-        .iter()
-        .filter(|line| line.phoenix.ends_with(']'));
+    let whole = crate::inbound::SCRIPT.iter().filter(|line| line.phoenix.ends_with(']'));
     let mut seeds: Vec<_> = whole
         .map(|line| {
             let mut bytes = Vec::new();
@@ -158,11 +138,7 @@ fn msgpack() {
             bytes
         })
         .collect();
-    seeds.extend(
-        crate::inbound::MSGPACKR
-            .iter()
-            .map(|(_, hex, _)| crate::inbound::unhex(hex)),
-    );
+    seeds.extend(crate::inbound::MSGPACKR.iter().map(|(_, hex, _)| crate::inbound::unhex(hex)));
     run(decoders::msgpack, &seeds);
 }
 

@@ -49,54 +49,24 @@ fn run() -> String {
 }
 
 fn opening(with: &mut Line<'_>) {
-    with(
-        "open",
-        ServerEvent::Open {
-            sid: "IqIV",
-            max_payload: 1_000_000,
-        },
-    );
+    with("open", ServerEvent::Open { sid: "IqIV", max_payload: 1_000_000 });
     with("namespace", ServerEvent::NamespaceOpened { sid: "ePbF" });
-    with(
-        "no namespace",
-        ServerEvent::NamespaceRefused {
-            namespace: "/admin",
-        },
-    );
+    with("no namespace", ServerEvent::NamespaceRefused { namespace: "/admin" });
     with("ping", ServerEvent::Ping);
-    let pong = |heartbeat| ServerEvent::Pong {
-        heartbeat,
-        message_ref: Some("7"),
-    };
+    let pong = |heartbeat| ServerEvent::Pong { heartbeat, message_ref: Some("7") };
     with("pong engine", pong(Heartbeat::EngineIo));
     with("pong app", pong(Heartbeat::AppPing { ack_id: 0 }));
     with("pong phoenix", pong(Heartbeat::Phoenix));
-    let reply = |ok, response| ServerEvent::Reply {
-        message_ref: Some("1"),
-        ok,
-        response,
-    };
+    let reply = |ok, response| ServerEvent::Reply { message_ref: Some("1"), ok, response };
     with("reply", reply(true, b"{}"));
-    with(
-        "reply error",
-        reply(false, br#"{"reason":"invalid_topic"}"#),
-    );
+    with("reply error", reply(false, br#"{"reason":"invalid_topic"}"#));
 }
 
 fn connecting(with: &mut Line<'_>) {
     let client_id = ClientId::from_bits(0x1234_5678);
-    let other = InitialClient {
-        client_id: ClientId::from_bits(9),
-        client: CLIENT,
-        mode: Mode::Read,
-    };
-    let members = [
-        other,
-        InitialClient {
-            mode: Mode::Write,
-            ..other
-        },
-    ];
+    let other =
+        InitialClient { client_id: ClientId::from_bits(9), client: CLIENT, mode: Mode::Read };
+    let members = [other, InitialClient { mode: Mode::Write, ..other }];
     let messages = run();
     let mut connected = Connected {
         client_id,
@@ -121,20 +91,8 @@ fn connecting(with: &mut Line<'_>) {
 
 fn working(with: &mut Line<'_>) {
     let messages = run();
-    with(
-        "operations",
-        ServerEvent::Ops {
-            document: "d",
-            run: messages.as_bytes(),
-        },
-    );
-    with(
-        "one operation",
-        ServerEvent::Ops {
-            document: "d\"é",
-            run: OP.as_bytes(),
-        },
-    );
+    with("operations", ServerEvent::Ops { document: "d", run: messages.as_bytes() });
+    with("one operation", ServerEvent::Ops { document: "d\"é", run: OP.as_bytes() });
     let mut signal = SignalOut {
         client_id: Some("c1"),
         content: br#""x""#,
@@ -166,13 +124,7 @@ fn refusing(with: &mut Line<'_>) {
         operation: Some(OP.as_bytes()),
         sequence_number: 1,
     };
-    with(
-        "nack",
-        ServerEvent::Nack {
-            document: "d",
-            nack: &nack,
-        },
-    );
+    with("nack", ServerEvent::Nack { document: "d", nack: &nack });
     nack = NackOut {
         code: 429,
         kind: NackKind::Throttling,
@@ -181,55 +133,24 @@ fn refusing(with: &mut Line<'_>) {
         operation: None,
         sequence_number: -1,
     };
-    with(
-        "nack of the session",
-        ServerEvent::Nack {
-            document: "",
-            nack: &nack,
-        },
-    );
+    with("nack of the session", ServerEvent::Nack { document: "", nack: &nack });
 }
 
 fn presence(with: &mut Line<'_>) {
     let mut say = |name, event, payload| {
-        with(
-            name,
-            ServerEvent::Presence {
-                document: "d",
-                event,
-                payload,
-            },
-        );
+        with(name, ServerEvent::Presence { document: "d", event, payload });
     };
-    say(
-        "presence",
-        PresenceEvent::State,
-        br#"{"u":{"metas":[{"phx_ref":"1"}]}}"#,
-    );
-    say(
-        "presence change",
-        PresenceEvent::Diff,
-        br#"{"joins":{},"leaves":{}}"#,
-    );
-    say(
-        "presence refused",
-        PresenceEvent::Error,
-        br#"{"reason":"not_joined"}"#,
-    );
+    say("presence", PresenceEvent::State, br#"{"u":{"metas":[{"phx_ref":"1"}]}}"#);
+    say("presence change", PresenceEvent::Diff, br#"{"joins":{},"leaves":{}}"#);
+    say("presence refused", PresenceEvent::Error, br#"{"reason":"not_joined"}"#);
 }
 
 fn address(dialect: Dialect) -> Address<'static> {
     match dialect {
-        Dialect::SocketIo => Address {
-            dialect,
-            topic: "",
-            join_ref: None,
-        },
-        Dialect::Phoenix | Dialect::PhoenixMsgpack => Address {
-            dialect,
-            topic: "document:t:d",
-            join_ref: Some("1"),
-        },
+        Dialect::SocketIo => Address { dialect, topic: "", join_ref: None },
+        Dialect::Phoenix | Dialect::PhoenixMsgpack => {
+            Address { dialect, topic: "document:t:d", join_ref: Some("1") }
+        }
     }
 }
 
@@ -238,10 +159,7 @@ fn unframe(bytes: &[u8]) -> (u8, &[u8]) {
     assert_eq!(bytes[0] & 0xf0, 0x80, "final, no extension");
     let (len, header) = match bytes[1] {
         126 => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
-        127 => (
-            u64::from_be_bytes(bytes[2..10].try_into().unwrap()) as usize,
-            10,
-        ),
+        127 => (u64::from_be_bytes(bytes[2..10].try_into().unwrap()) as usize, 10),
         len => (usize::from(len), 2),
     };
     assert_eq!(bytes.len(), header + len, "one whole frame, not masked");
@@ -252,11 +170,7 @@ fn unframe(bytes: &[u8]) -> (u8, &[u8]) {
 fn payload(dialect: Dialect, event: &ServerEvent<'_>) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     encode(&address(dialect), event, &mut out);
-    let expected = if dialect == Dialect::PhoenixMsgpack {
-        2
-    } else {
-        1
-    };
+    let expected = if dialect == Dialect::PhoenixMsgpack { 2 } else { 1 };
     match out.as_slice() {
         [] => None,
         bytes => match unframe(bytes) {
@@ -327,12 +241,7 @@ fn socketio_args(wanted: &str) -> Vec<Value> {
 }
 
 fn keys(value: &Value) -> Vec<&str> {
-    value
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect()
+    value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 /// Key order and values as the reference service sent them to official clients.
@@ -359,10 +268,7 @@ fn shapes_are_those_of_recorded_traffic() {
             "timestamp"
         ]
     );
-    assert_eq!(
-        success["claims"],
-        serde_json::from_str::<Value>(CLAIMS).unwrap()
-    );
+    assert_eq!(success["claims"], serde_json::from_str::<Value>(CLAIMS).unwrap());
     assert_eq!(success["maxMessageSize"], 1024);
     let configuration = serde_json::json!({"blockSize": 64436, "maxMessageSize": 16384});
     assert_eq!(success["serviceConfiguration"], configuration);
@@ -371,10 +277,7 @@ fn shapes_are_those_of_recorded_traffic() {
 
     let connected = socketio_args("connected");
     assert_eq!(connected[1]["maxMessageSize"], 16384);
-    assert_eq!(
-        keys(&connected[1]["initialClients"][0]),
-        ["clientId", "client"]
-    );
+    assert_eq!(keys(&connected[1]["initialClients"][0]), ["clientId", "client"]);
     let refused = socketio_args("refused");
     assert_eq!(keys(&refused[1]), ["code", "message"]);
     let ops = socketio_args("operations");
@@ -382,15 +285,9 @@ fn shapes_are_those_of_recorded_traffic() {
     assert_eq!(ops[2].as_array().unwrap().len(), 2);
     assert_eq!(ops[2][0]["contents"], Value::Null);
     let signal = socketio_args("signal");
-    assert_eq!(
-        keys(&signal[1]),
-        ["content", "targetClientId", "foo", "clientId"]
-    );
+    assert_eq!(keys(&signal[1]), ["content", "targetClientId", "foo", "clientId"]);
     let nack = socketio_args("nack of the session");
     assert_eq!((&nack[0], &nack[1]), (&"nack".into(), &"".into()));
     assert_eq!(keys(&nack[2][0]), ["sequenceNumber", "content"]);
-    assert_eq!(
-        keys(&nack[2][0]["content"]),
-        ["code", "type", "message", "retryAfter"]
-    );
+    assert_eq!(keys(&nack[2][0]["content"]), ["code", "type", "message", "retryAfter"]);
 }

@@ -61,10 +61,7 @@ pub struct Rejection {
 }
 
 const fn rejection(status: u16, text: &'static str) -> Rejection {
-    Rejection {
-        status,
-        text: Cow::Borrowed(text),
-    }
+    Rejection { status, text: Cow::Borrowed(text) }
 }
 
 impl TokenFault {
@@ -72,10 +69,9 @@ impl TokenFault {
     pub fn levee_rest(self) -> Rejection {
         match self {
             Self::Missing => rejection(401, "Missing Authorization header"),
-            Self::BadScheme => rejection(
-                401,
-                "Invalid Authorization header format. Expected: Bearer <token>",
-            ),
+            Self::BadScheme => {
+                rejection(401, "Invalid Authorization header format. Expected: Bearer <token>")
+            }
             Self::UnknownTenant => rejection(401, "Unknown tenant"),
             Self::BadSignature | Self::BadAlgorithm => rejection(401, "Invalid token signature"),
             Self::Malformed => rejection(401, "Invalid token format"),
@@ -86,10 +82,7 @@ impl TokenFault {
             Self::MissingScopes(missing) => {
                 let names: Vec<&str> = missing.iter().map(Scope::as_str).collect();
                 let text = format!("Missing required scopes: {}", names.join(", "));
-                Rejection {
-                    status: 403,
-                    text: Cow::Owned(text),
-                }
+                Rejection { status: 403, text: Cow::Owned(text) }
             }
             Self::BadClaims => rejection(500, "Authentication error"),
         }
@@ -172,30 +165,15 @@ mod tests {
         let both_scopes = (403, "Missing required scopes: doc:read, summary:write");
         let write_scope = (403, "Missing required scopes: doc:write");
         for (fault, rest, socket, fluid) in [
-            (
-                Missing,
-                (401, "Missing Authorization header"),
-                (401, missing),
-                (403, provide),
-            ),
+            (Missing, (401, "Missing Authorization header"), (401, missing), (403, provide)),
             (BadScheme, (401, form), (401, missing), invalid),
-            (
-                Malformed,
-                format,
-                (401, "Invalid token: malformed"),
-                invalid,
-            ),
+            (Malformed, format, (401, "Invalid token: malformed"), invalid),
             (BadAlgorithm, signature, signature, invalid),
             (BadSignature, signature, signature, invalid),
             (MissingExpiry, expired, expired, invalid),
             (Expired, expired, expired, invalid),
             (NotYetValid, early, early, invalid),
-            (
-                BadClaims,
-                (500, "Authentication error"),
-                (401, "Invalid token: bad claims"),
-                invalid,
-            ),
+            (BadClaims, (500, "Authentication error"), (401, "Invalid token: bad claims"), invalid),
             (UnknownTenant, unknown, unknown, invalid),
             (WrongTenant, tenant, tenant, (403, other)),
             (WrongDocument, document, document, (403, other)),
@@ -216,14 +194,7 @@ mod tests {
                 (fault.levee_rest(), rest),
                 (fault.levee_socket(), socket),
                 (fault.fluid_socket(), fluid),
-                (
-                    fault.fluid_rest(),
-                    if fault == Missing {
-                        (401, provide)
-                    } else {
-                        fluid
-                    },
-                ),
+                (fault.fluid_rest(), if fault == Missing { (401, provide) } else { fluid }),
             ] {
                 assert_eq!((said.status, &*said.text), (status, text), "{fault:?}");
             }

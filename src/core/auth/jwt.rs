@@ -92,11 +92,7 @@ impl Claims {
             return Err(TokenFault::WrongDocument);
         }
         let missing = self.scopes.missing_of(required);
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(TokenFault::MissingScopes(missing))
-        }
+        if missing.is_empty() { Ok(()) } else { Err(TokenFault::MissingScopes(missing)) }
     }
 
     fn part(&self, range: Option<&Range<u32>>) -> Option<&str> {
@@ -123,13 +119,7 @@ pub fn decode_unverified(token: &str, now_unix_s: i64) -> Result<Claims, TokenFa
 /// The tenant that a token claims to be for, before anything about it is believed.
 pub fn peek_tenant(token: &str) -> Option<String> {
     let claims = Parts::split(token).ok()?.claims().ok()?;
-    Some(
-        Raw::parse(claims.as_bytes())
-            .ok()?
-            .field("tenantId")?
-            .as_str()?
-            .into_owned(),
-    )
+    Some(Raw::parse(claims.as_bytes()).ok()?.field("tenantId")?.as_str()?.into_owned())
 }
 
 /// Signs claims, which must be a JSON object: for minting tokens, tools and tests.
@@ -171,11 +161,7 @@ impl<'a> Parts<'a> {
         if claims.is_empty() || signature.is_empty() || claims.contains('.') {
             return Err(TokenFault::Malformed);
         }
-        Ok(Self {
-            signed,
-            claims,
-            signature,
-        })
+        Ok(Self { signed, claims, signature })
     }
 
     fn check_signature(
@@ -198,9 +184,7 @@ impl<'a> Parts<'a> {
 
 /// The engine refuses padding, other alphabets, whitespace and stray trailing bits.
 fn decode(part: &str) -> Result<Vec<u8>, TokenFault> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| TokenFault::Malformed)
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)
 }
 
 fn decode_text(part: &str) -> Result<String, TokenFault> {
@@ -280,10 +264,7 @@ fn read_claims(json: String, now_unix_s: i64) -> Result<Claims, TokenFault> {
     if found.user.is_some_and(|user| user.kind() != Kind::Object) {
         return Err(TokenFault::BadClaims);
     }
-    let token_id = found
-        .token_id
-        .map(|id| id.as_str().ok_or(TokenFault::BadClaims))
-        .transpose()?;
+    let token_id = found.token_id.map(|id| id.as_str().ok_or(TokenFault::BadClaims)).transpose()?;
     let range = |raw: Raw<'_>| {
         // Both lie in `json`, which is shorter than a token.
         let start = raw.bytes().as_ptr().addr() - json.as_ptr().addr();
@@ -305,9 +286,7 @@ fn read_claims(json: String, now_unix_s: i64) -> Result<Claims, TokenFault> {
 
 /// A time that is present must be a whole number.
 fn seconds(claim: Option<Raw<'_>>) -> Result<Option<i64>, TokenFault> {
-    claim
-        .map(|raw| raw.as_i64().ok_or(TokenFault::BadClaims))
-        .transpose()
+    claim.map(|raw| raw.as_i64().ok_or(TokenFault::BadClaims)).transpose()
 }
 
 fn required_text(claim: Option<Raw<'_>>) -> Result<Cow<'_, str>, TokenFault> {
@@ -364,16 +343,10 @@ mod tests {
             assert_eq!((claims.tenant(), claims.document()), ("t", "d"));
             assert_eq!(claims.json(), CLAIMS);
             assert_eq!(claims.user_json(), Some(r#"{"name":"N","id":"u"}"#));
-            assert_eq!(
-                claims.scopes_json(),
-                Some(r#"["doc:read","doc:write","x:y"]"#)
-            );
+            assert_eq!(claims.scopes_json(), Some(r#"["doc:read","doc:write","x:y"]"#));
             assert_eq!(claims.version_json(), Some(r#""1.0""#));
             assert_eq!(claims.token_id(), Some("j"));
-            assert_eq!(
-                claims.scopes,
-                Scopes::of(&[Scope::DocRead, Scope::DocWrite])
-            );
+            assert_eq!(claims.scopes, Scopes::of(&[Scope::DocRead, Scope::DocWrite]));
             assert_eq!(claims.issued_at_s, Some(1_794_999_000));
             assert!(!claims.is_expired(NOW) && claims.is_expired(1_795_003_600));
         }
@@ -388,10 +361,7 @@ mod tests {
             1Z9CAow";
         let key = URL_SAFE_NO_PAD.decode(key).unwrap();
         let first = hmac::Key::new(hmac::HMAC_SHA256, &key);
-        let keys = TenantKeys::Signed {
-            first,
-            second: None,
-        };
+        let keys = TenantKeys::Signed { first, second: None };
         // The signature is right, the rest is not a document token.
         assert_eq!(verify(token, &keys, NOW), Err(TokenFault::Expired));
         assert_eq!(verify(token, &keys, 0), Err(TokenFault::BadClaims));
@@ -418,11 +388,7 @@ mod tests {
             r#"{"alg":"HS256","crit":["exp"]}"#,
             r#"{"alg":"HS256","b64":false}"#,
         ] {
-            assert_eq!(
-                with_header(header),
-                Err(TokenFault::BadAlgorithm),
-                "{header}"
-            );
+            assert_eq!(with_header(header), Err(TokenFault::BadAlgorithm), "{header}");
         }
         for header in ["", "[]", "null", "\"HS256\"", "{", "{\"alg\":\"HS256\"}x"] {
             assert_eq!(with_header(header), Err(TokenFault::Malformed), "{header}");
@@ -441,9 +407,7 @@ mod tests {
     fn forms_that_are_no_token() {
         let good = sign(CLAIMS, b"first-secret");
         let parts: Vec<&str> = good.split('.').collect();
-        let [header, claims, signature] = parts[..] else {
-            panic!()
-        };
+        let [header, claims, signature] = parts[..] else { panic!() };
         assert_eq!(check(""), Err(TokenFault::Missing));
         for token in [
             "..".to_string(),
@@ -472,10 +436,7 @@ mod tests {
     #[test]
     fn signatures() {
         for key in ["", "other", "first-secre", "first-secret "] {
-            assert_eq!(
-                check(&sign(CLAIMS, key.as_bytes())),
-                Err(TokenFault::BadSignature)
-            );
+            assert_eq!(check(&sign(CLAIMS, key.as_bytes())), Err(TokenFault::BadSignature));
         }
         let good = sign(CLAIMS, b"first-secret");
         let (signed, signature) = good.rsplit_once('.').unwrap();
@@ -485,10 +446,7 @@ mod tests {
             assert_eq!(check(&cut), Err(TokenFault::BadSignature), "{len}");
         }
         let longer = URL_SAFE_NO_PAD.encode([&bytes[..], &[0]].concat());
-        assert_eq!(
-            check(&format!("{signed}.{longer}")),
-            Err(TokenFault::BadSignature)
-        );
+        assert_eq!(check(&format!("{signed}.{longer}")), Err(TokenFault::BadSignature));
         assert!(decode_unverified(&sign(CLAIMS, b"anything"), NOW).is_ok());
     }
 
@@ -548,10 +506,7 @@ mod tests {
             (r#""documentId":"d""#, r#""documentId":null"#),
             (r#""tenantId":"t""#, r#""tenantId":["t"]"#),
             (r#""tenantId":"t""#, r#""tenantId":"t","tenantId":"other""#),
-            (
-                r#""tenantId":"t""#,
-                r#""tenantId":"t","tenant\u0049d":"other""#,
-            ),
+            (r#""tenantId":"t""#, r#""tenantId":"t","tenant\u0049d":"other""#),
             (r#"["doc:read","doc:write","x:y"]"#, r#""doc:read""#),
             (r#"["doc:read","doc:write","x:y"]"#, r#"["doc:read",1]"#),
             (r#"{"name":"N","id":"u"}"#, r#""u""#),
@@ -575,28 +530,16 @@ mod tests {
         let summary = Scopes::of(&[Scope::DocRead, Scope::SummaryWrite]);
         assert_eq!(claims.permit("t", Some("d"), read), Ok(()));
         assert_eq!(claims.permit("t", None, read), Ok(()));
-        assert_eq!(
-            claims.permit("u", Some("e"), summary),
-            Err(TokenFault::WrongTenant)
-        );
-        assert_eq!(
-            claims.permit("t", Some("e"), summary),
-            Err(TokenFault::WrongDocument)
-        );
-        assert_eq!(
-            claims.permit("t", Some(""), read),
-            Err(TokenFault::WrongDocument)
-        );
+        assert_eq!(claims.permit("u", Some("e"), summary), Err(TokenFault::WrongTenant));
+        assert_eq!(claims.permit("t", Some("e"), summary), Err(TokenFault::WrongDocument));
+        assert_eq!(claims.permit("t", Some(""), read), Err(TokenFault::WrongDocument));
         let missing = TokenFault::MissingScopes(Scopes::of(&[Scope::SummaryWrite]));
         assert_eq!(claims.permit("t", Some("d"), summary), Err(missing));
     }
 
     #[test]
     fn a_tenant_can_be_seen_before_the_key_is_known() {
-        assert_eq!(
-            peek_tenant(&sign(CLAIMS, b"anything")).as_deref(),
-            Some("t")
-        );
+        assert_eq!(peek_tenant(&sign(CLAIMS, b"anything")).as_deref(), Some("t"));
         assert_eq!(peek_tenant("a.b.c"), None);
         assert_eq!(peek_tenant(&sign("{}", b"anything")), None);
     }

@@ -50,10 +50,7 @@ impl TenantKeys {
             true => Err(KeyringFault::EmptyKey),
             false => Ok(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())),
         };
-        Ok(Self::Signed {
-            first: key(first)?,
-            second: second.map(key).transpose()?,
-        })
+        Ok(Self::Signed { first: key(first)?, second: second.map(key).transpose()? })
     }
 }
 
@@ -78,9 +75,7 @@ impl Keyring {
     /// Of these tenants; the last of an id counts.
     pub fn new(tenants: impl IntoIterator<Item = Tenant>) -> Self {
         let by_id = |tenant: Tenant| (tenant.id.clone(), tenant);
-        Self {
-            tenants: tenants.into_iter().map(by_id).collect(),
-        }
+        Self { tenants: tenants.into_iter().map(by_id).collect() }
     }
 
     /// The tenant of this id.
@@ -154,24 +149,16 @@ impl<'a> Credentials<'a> {
     /// A token has dots, which base64 has not.
     fn basic(credentials: &'a str) -> Result<Self, TokenFault> {
         if credentials.contains('.') {
-            return Ok(Self::Basic {
-                tenant: None,
-                jwt: Cow::Borrowed(credentials),
-            });
+            return Ok(Self::Basic { tenant: None, jwt: Cow::Borrowed(credentials) });
         }
         if credentials.len() > BASIC_BYTES_MAX {
             return Err(TokenFault::Malformed);
         }
-        let bytes = BASIC
-            .decode(credentials)
-            .map_err(|_| TokenFault::Malformed)?;
+        let bytes = BASIC.decode(credentials).map_err(|_| TokenFault::Malformed)?;
         let pair = String::from_utf8(bytes).map_err(|_| TokenFault::Malformed)?;
         // A token has no colon, so the last one is the separator.
         let (tenant, jwt) = pair.rsplit_once(':').ok_or(TokenFault::Malformed)?;
-        Ok(Self::Basic {
-            tenant: Some(tenant.to_string()),
-            jwt: Cow::Owned(jwt.to_string()),
-        })
+        Ok(Self::Basic { tenant: Some(tenant.to_string()), jwt: Cow::Owned(jwt.to_string()) })
     }
 }
 
@@ -183,11 +170,7 @@ mod tests {
     const CLAIMS: &str = r#"{"documentId":"d","tenantId":"a","scopes":[],"exp":100}"#;
 
     fn keyring() -> Keyring {
-        let tenant = |id: &str, keys| Tenant {
-            id: id.to_string(),
-            name: String::new(),
-            keys,
-        };
+        let tenant = |id: &str, keys| Tenant { id: id.to_string(), name: String::new(), keys };
         Keyring::new([
             tenant("a", TenantKeys::new("key-a", None).unwrap()),
             tenant("b", TenantKeys::new("key-b", Some("old-b")).unwrap()),
@@ -219,14 +202,8 @@ mod tests {
 
     #[test]
     fn empty_keys_are_refused() {
-        assert_eq!(
-            TenantKeys::new("", None).unwrap_err(),
-            KeyringFault::EmptyKey
-        );
-        assert_eq!(
-            TenantKeys::new("x", Some("")).unwrap_err(),
-            KeyringFault::EmptyKey
-        );
+        assert_eq!(TenantKeys::new("", None).unwrap_err(), KeyringFault::EmptyKey);
+        assert_eq!(TenantKeys::new("x", Some("")).unwrap_err(), KeyringFault::EmptyKey);
     }
 
     #[test]
@@ -257,13 +234,7 @@ mod tests {
         for value in ["Basic !", "Basic dA==", "Basic ", "Basic /////w==", &long] {
             assert_eq!(parse(value), Err(TokenFault::Malformed), "{value}");
         }
-        assert_eq!(
-            Credentials::parse(Authorization::None),
-            Err(TokenFault::Missing)
-        );
-        assert_eq!(
-            Credentials::parse(Authorization::Many),
-            Err(TokenFault::BadScheme)
-        );
+        assert_eq!(Credentials::parse(Authorization::None), Err(TokenFault::Missing));
+        assert_eq!(Credentials::parse(Authorization::Many), Err(TokenFault::BadScheme));
     }
 }

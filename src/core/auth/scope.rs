@@ -15,12 +15,8 @@ pub enum Scope {
 
 impl Scope {
     /// In the order in which missing ones are listed.
-    pub const ALL: [Self; 4] = [
-        Self::DocRead,
-        Self::DocWrite,
-        Self::SummaryRead,
-        Self::SummaryWrite,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::DocRead, Self::DocWrite, Self::SummaryRead, Self::SummaryWrite];
 
     /// The name in a token.
     pub fn as_str(self) -> &'static str {
@@ -84,9 +80,7 @@ impl Scopes {
 
     /// In the order of [`Scope::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL
-            .into_iter()
-            .filter(move |scope| self.contains(*scope))
+        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
     }
 }
 
@@ -98,14 +92,8 @@ mod tests {
     fn sets() {
         let set = Scopes::of(&[Scope::SummaryWrite, Scope::DocRead]);
         assert!(set.contains(Scope::DocRead) && !set.contains(Scope::DocWrite));
-        assert_eq!(
-            set.iter().collect::<Vec<_>>(),
-            [Scope::DocRead, Scope::SummaryWrite]
-        );
-        assert_eq!(
-            set.without(Scope::SummaryWrite),
-            Scopes::NONE.with(Scope::DocRead)
-        );
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Scope::DocRead, Scope::SummaryWrite]);
+        assert_eq!(set.without(Scope::SummaryWrite), Scopes::NONE.with(Scope::DocRead));
         let required = Scopes::of(&[Scope::DocRead, Scope::DocWrite]);
         assert_eq!(set.missing_of(required), Scopes::of(&[Scope::DocWrite]));
         assert!(required.missing_of(required).is_empty());

@@ -44,9 +44,7 @@ impl<'a> Fields<'a> {
         let text = |value: Option<Raw<'a>>| value.and_then(Raw::as_str);
         let is_read = self.mode.is_some_and(|mode| mode.bytes() == b"\"read\"");
         let versions = self.versions.filter(|value| value.kind() == Kind::Array);
-        let signals_v2 = self
-            .features
-            .and_then(|value| value.field("submit_signals_v2"));
+        let signals_v2 = self.features.and_then(|value| value.field("submit_signals_v2"));
         ClientEvent::Connect(Connect {
             tenant: text(self.tenant).unwrap_or(Cow::Borrowed("")),
             document: text(self.id).unwrap_or(Cow::Borrowed("")),
@@ -107,9 +105,7 @@ fn is_list_of_strings(value: Raw<'_>) -> bool {
 /// An IClient as far as other clients rely on it.
 fn is_client(client: Raw<'_>) -> bool {
     let kind_of = |path: &[&str]| {
-        let found = path
-            .iter()
-            .try_fold(client, |value, &name| value.field(name));
+        let found = path.iter().try_fold(client, |value, &name| value.field(name));
         found.map(Raw::kind)
     };
     kind_of(&["mode"]) == Some(Kind::String)

@@ -45,10 +45,7 @@ pub(super) fn write_phoenix(success: &Connected<'_>, out: &mut Vec<u8>) {
     for (at, entry) in success.initial_clients.iter().enumerate() {
         write_client_id(at, entry.client_id.as_str(), out);
         let mode = entry.mode.as_str().as_bytes();
-        put(
-            out,
-            &[b",\"client\":", entry.client, b",\"mode\":\"", mode, b"\"}"],
-        );
+        put(out, &[b",\"client\":", entry.client, b",\"mode\":\"", mode, b"\"}"]);
     }
     let messages = super::phoenix::membership_contents(success.initial_messages);
     put(out, &[b"],\"initialMessages\":[", &messages]);
@@ -85,19 +82,9 @@ fn write_claims(claims: &[u8], out: &mut Vec<u8>) {
 
 fn write_identity(success: &Connected<'_>, max_message_size: u32, out: &mut Vec<u8>) {
     let id = success.client_id.as_str().as_bytes();
-    put(
-        out,
-        &[
-            b",\"clientId\":\"",
-            id,
-            b"\",\"existing\":true,\"maxMessageSize\":",
-        ],
-    );
+    put(out, &[b",\"clientId\":\"", id, b"\",\"existing\":true,\"maxMessageSize\":"]);
     write_u64(out, u64::from(max_message_size));
-    put(
-        out,
-        &[b",\"mode\":\"", success.mode.as_str().as_bytes(), b"\""],
-    );
+    put(out, &[b",\"mode\":\"", success.mode.as_str().as_bytes(), b"\""]);
 }
 
 fn write_configuration(block_size: u64, max_message_size: u32, out: &mut Vec<u8>) {
@@ -110,10 +97,7 @@ fn write_configuration(block_size: u64, max_message_size: u32, out: &mut Vec<u8>
 
 fn write_client_id(at: usize, client_id: &str, out: &mut Vec<u8>) {
     let separator: &[u8] = if at == 0 { b"" } else { b"," };
-    put(
-        out,
-        &[separator, b"{\"clientId\":\"", client_id.as_bytes(), b"\""],
-    );
+    put(out, &[separator, b"{\"clientId\":\"", client_id.as_bytes(), b"\""]);
 }
 
 /// Clients use server-backed presence only where `presence_v1` is true.
@@ -123,11 +107,7 @@ fn write_versions(success: &Connected<'_>, supported: &[&str], out: &mut Vec<u8>
         let separator: &[u8] = if at == 0 { b"[\"" } else { b",\"" };
         put(out, &[separator, range.as_bytes(), b"\""]);
     }
-    let signals_v2: &[u8] = if success.signals_v2 {
-        b"true"
-    } else {
-        b"false"
-    };
+    let signals_v2: &[u8] = if success.signals_v2 { b"true" } else { b"false" };
     put(
         out,
         &[
@@ -160,14 +140,7 @@ pub(super) fn write_nack(nack: &NackOut<'_>, out: &mut Vec<u8>) {
     write_i64(out, nack.sequence_number);
     out.extend_from_slice(b",\"content\":{\"code\":");
     write_u64(out, u64::from(nack.code));
-    put(
-        out,
-        &[
-            b",\"type\":\"",
-            nack.kind.as_str().as_bytes(),
-            b"\",\"message\":",
-        ],
-    );
+    put(out, &[b",\"type\":\"", nack.kind.as_str().as_bytes(), b"\",\"message\":"]);
     write_string(out, &nack.message);
     if let Some(retry_after_s) = nack.retry_after_s {
         out.extend_from_slice(b",\"retryAfter\":");

@@ -46,10 +46,7 @@ pub enum MsgpackFault {
 ///
 /// Any extension stands for JavaScript's `undefined`: no member in an object, null elsewhere.
 pub fn to_json(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), MsgpackFault> {
-    let mut reader = Reader {
-        rest: bytes,
-        end_max: out.len() + JSON_BYTES_MAX,
-    };
+    let mut reader = Reader { rest: bytes, end_max: out.len() + JSON_BYTES_MAX };
     if reader.value(out, 0)? == Wrote::Undefined {
         out.extend_from_slice(b"null");
     }
@@ -220,19 +217,13 @@ impl<'a> Reader<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], MsgpackFault> {
-        let (head, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(MsgpackFault::Truncated)?;
+        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(MsgpackFault::Truncated)?;
         self.rest = rest;
         Ok(*head)
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], MsgpackFault> {
-        let (head, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(MsgpackFault::Truncated)?;
+        let (head, rest) = self.rest.split_at_checked(len).ok_or(MsgpackFault::Truncated)?;
         self.rest = rest;
         Ok(head)
     }
@@ -398,24 +389,15 @@ mod tests {
         assert_eq!(float(5e-324), "5e-324");
         assert_eq!(float(f64::NAN), "null");
         assert_eq!(float(f64::INFINITY), "null");
-        assert_eq!(
-            json_of(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff").unwrap(),
-            u64::MAX.to_string()
-        );
-        assert_eq!(
-            json_of(b"\xd3\x80\0\0\0\0\0\0\0").unwrap(),
-            i64::MIN.to_string()
-        );
+        assert_eq!(json_of(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff").unwrap(), u64::MAX.to_string());
+        assert_eq!(json_of(b"\xd3\x80\0\0\0\0\0\0\0").unwrap(), i64::MIN.to_string());
         assert_eq!(json_of(b"\xca\x3f\x00\x00\x00").unwrap(), "0.5");
         assert_eq!(json_of(b"\xe0").unwrap(), "-32");
     }
 
     #[test]
     fn bytes_read_as_an_object_of_indexes() {
-        assert_eq!(
-            json_of(b"\xc4\x03\x07\x00\xff").unwrap(),
-            r#"{"0":7,"1":0,"2":255}"#
-        );
+        assert_eq!(json_of(b"\xc4\x03\x07\x00\xff").unwrap(), r#"{"0":7,"1":0,"2":255}"#);
         assert_eq!(json_of(b"\xc4\x00").unwrap(), "{}");
     }
 
@@ -423,14 +405,8 @@ mod tests {
     fn faults_are_told_apart() {
         assert_eq!(json_of(b""), Err(MsgpackFault::Truncated));
         assert_eq!(json_of(b"\x92\x01"), Err(MsgpackFault::Truncated));
-        assert_eq!(
-            json_of(b"\xdd\xff\xff\xff\xff\x01"),
-            Err(MsgpackFault::Truncated)
-        );
-        assert_eq!(
-            json_of(b"\xdb\xff\xff\xff\xffab"),
-            Err(MsgpackFault::Truncated)
-        );
+        assert_eq!(json_of(b"\xdd\xff\xff\xff\xff\x01"), Err(MsgpackFault::Truncated));
+        assert_eq!(json_of(b"\xdb\xff\xff\xff\xffab"), Err(MsgpackFault::Truncated));
         assert_eq!(json_of(b"\x01\x02"), Err(MsgpackFault::Trailing));
         assert_eq!(json_of(b"\xc1"), Err(MsgpackFault::ReservedMarker));
         assert_eq!(json_of(b"\xa1\xff"), Err(MsgpackFault::NotUtf8));
@@ -500,9 +476,7 @@ mod tests {
             Value::Number(number) => Value::String(format!("{:.12e}", number.as_f64().unwrap())),
             Value::Array(items) => items.into_iter().map(as_floats).collect(),
             Value::Object(fields) => {
-                let fields = fields
-                    .into_iter()
-                    .map(|(key, value)| (key, as_floats(value)));
+                let fields = fields.into_iter().map(|(key, value)| (key, as_floats(value)));
                 Value::Object(fields.collect())
             }
             other => other,

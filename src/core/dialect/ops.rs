@@ -104,10 +104,7 @@ mod tests {
         let (a, b, c) = (op(1), op(2), op(3));
         assert_eq!(seqs(&a), [Ok(1)]);
         assert_eq!(seqs(&format!("[[{a},{b}]]")), [Ok(1), Ok(2)]);
-        assert_eq!(
-            seqs(&format!("[ [[ [{a}]],\n{b}] , [[]],[{c}]]")),
-            [Ok(1), Ok(2), Ok(3)]
-        );
+        assert_eq!(seqs(&format!("[ [[ [{a}]],\n{b}] , [[]],[{c}]]")), [Ok(1), Ok(2), Ok(3)]);
         assert_eq!(seqs("[[],[[[]]]]"), []);
         let deep = format!("{}{a}{}", "[".repeat(126), "]".repeat(126));
         assert_eq!(seqs(&deep), [Ok(1)]);

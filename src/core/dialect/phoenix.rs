@@ -14,14 +14,8 @@ use std::borrow::Cow;
 pub(super) const CLOSE_RESTART: u16 = 1012;
 
 /// What a presence request may not carry beside `meta`: the service gives these out.
-const PRESENCE_RESERVED: [&[u8]; 6] = [
-    b"key",
-    b"clientId",
-    b"client_id",
-    b"session_id",
-    b"phx_ref",
-    b"phx_ref_prev",
-];
+const PRESENCE_RESERVED: [&[u8]; 6] =
+    [b"key", b"clientId", b"client_id", b"session_id", b"phx_ref", b"phx_ref_prev"];
 
 pub(super) fn decode(text: &[u8]) -> Inbound<'_> {
     let fault = || Inbound {
@@ -152,20 +146,18 @@ fn two_fields<'a>(
 
 fn submit<'a>(client_id: Raw<'a>, batches: Raw<'a>) -> ClientEvent<'a> {
     match (plain_text(client_id), batches.kind()) {
-        (Some(client_id), Kind::Array | Kind::Object) => ClientEvent::Submit(Submit {
-            client_id,
-            batches: batches.bytes(),
-        }),
+        (Some(client_id), Kind::Array | Kind::Object) => {
+            ClientEvent::Submit(Submit { client_id, batches: batches.bytes() })
+        }
         _ => ClientEvent::Malformed(Malformed::Submit),
     }
 }
 
 fn signals<'a>(client_id: Raw<'a>, batches: Raw<'a>) -> ClientEvent<'a> {
     match (plain_text(client_id), batches.kind()) {
-        (Some(client_id), Kind::Array) => ClientEvent::Signals(Signals {
-            client_id,
-            batches: batches.bytes(),
-        }),
+        (Some(client_id), Kind::Array) => {
+            ClientEvent::Signals(Signals { client_id, batches: batches.bytes() })
+        }
         _ => ClientEvent::Malformed(Malformed::Signal),
     }
 }
@@ -181,9 +173,7 @@ fn meta(payload: Raw<'_>) -> Option<&[u8]> {
             found = Some(value);
         }
     }
-    found
-        .filter(|value| value.kind() == Kind::Object)
-        .map(Raw::bytes)
+    found.filter(|value| value.kind() == Kind::Object).map(Raw::bytes)
 }
 
 /// Appends the text of the message that says `event`, without its WebSocket frame; nothing for
@@ -211,10 +201,7 @@ pub fn write(address: &Address<'_>, event: &ServerEvent<'_>, out: &mut Vec<u8>) 
                 one.extend_from_slice(b"\"operation\":null,");
             }
             connected::write_nack(nack, &mut one);
-            put(
-                out,
-                &[b"{\"clientId\":\"\",", &one, b",\"nacks\":[{", &one, b"}]}"],
-            );
+            put(out, &[b"{\"clientId\":\"\",", &one, b",\"nacks\":[{", &one, b"}]}"]);
         }),
         ServerEvent::Connected(success) => push(address, "connect_document_success", out, |out| {
             connected::write_phoenix(success, out);
@@ -225,27 +212,17 @@ pub fn write(address: &Address<'_>, event: &ServerEvent<'_>, out: &mut Vec<u8>) 
         ServerEvent::Presence { event, payload, .. } => push(address, event.as_str(), out, |out| {
             out.extend_from_slice(payload);
         }),
-        ServerEvent::Pong {
-            heartbeat: Heartbeat::Phoenix,
-            message_ref,
-        } => {
-            let phoenix = Address {
-                topic: "phoenix",
-                join_ref: None,
-                ..*address
-            };
+        ServerEvent::Pong { heartbeat: Heartbeat::Phoenix, message_ref } => {
+            let phoenix = Address { topic: "phoenix", join_ref: None, ..*address };
             reply(&phoenix, *message_ref, true, b"{}", out);
         }
-        ServerEvent::Reply {
-            message_ref,
-            ok,
-            response,
-        } => reply(address, *message_ref, *ok, response, out),
+        ServerEvent::Reply { message_ref, ok, response } => {
+            reply(address, *message_ref, *ok, response, out)
+        }
         ServerEvent::ChannelClosed => end(address, "phx_close", out),
         ServerEvent::ChannelFailed => end(address, "phx_error", out),
         ServerEvent::Pong {
-            heartbeat: Heartbeat::EngineIo | Heartbeat::AppPing { .. },
-            ..
+            heartbeat: Heartbeat::EngineIo | Heartbeat::AppPing { .. }, ..
         }
         | ServerEvent::Open { .. }
         | ServerEvent::NamespaceOpened { .. }
@@ -268,16 +245,7 @@ fn reply(
 ) {
     message(address, message_ref, "phx_reply", out, |out| {
         let status: &[u8] = if ok { b"ok" } else { b"error" };
-        put(
-            out,
-            &[
-                b"{\"status\":\"",
-                status,
-                b"\",\"response\":",
-                response,
-                b"}",
-            ],
-        );
+        put(out, &[b"{\"status\":\"", status, b"\",\"response\":", response, b"}"]);
     });
 }
 
@@ -383,11 +351,8 @@ mod tests {
     }
 
     fn sent(event: &ServerEvent<'_>) -> Value {
-        let address = Address {
-            dialect: Dialect::Phoenix,
-            topic: "document:t:d",
-            join_ref: Some("1"),
-        };
+        let address =
+            Address { dialect: Dialect::Phoenix, topic: "document:t:d", join_ref: Some("1") };
         let mut out = Vec::new();
         write(&address, event, &mut out);
         serde_json::from_slice(&out).unwrap()
@@ -418,29 +383,19 @@ mod tests {
             r#"["1","2","t","submitOp",{}] x"#,
         ] {
             let inbound = decode(text.as_bytes());
-            assert_eq!(
-                inbound.event,
-                ClientEvent::Malformed(Malformed::Frame),
-                "{text}"
-            );
+            assert_eq!(inbound.event, ClientEvent::Malformed(Malformed::Frame), "{text}");
         }
     }
 
     #[test]
     fn submit_finds_its_fields_in_any_order() {
-        let expected = ClientEvent::Submit(Submit {
-            client_id: "c",
-            batches: br#"[[{"type":"op"}]]"#,
-        });
+        let expected =
+            ClientEvent::Submit(Submit { client_id: "c", batches: br#"[[{"type":"op"}]]"# });
         let payload = r#"{"messageBatches":[[{"type":"op"}]],"x":1,"clientId":"c"}"#;
         assert_eq!(event("submitOp", payload), expected);
-        for payload in [
-            "{}",
-            "[]",
-            "null",
-            r#"{"clientId":"c"}"#,
-            r#"{"clientId":"c","messageBatches":"x"}"#,
-        ] {
+        for payload in
+            ["{}", "[]", "null", r#"{"clientId":"c"}"#, r#"{"clientId":"c","messageBatches":"x"}"#]
+        {
             let fault = ClientEvent::Malformed(Malformed::Submit);
             assert_eq!(event("submitOp", payload), fault);
         }
@@ -450,24 +405,14 @@ mod tests {
     fn small_events() {
         assert_eq!(event("phx_join", r#"{"token":"J"}"#), ClientEvent::Join);
         let noop = ClientEvent::Noop { reference_seq: 4 };
-        assert_eq!(
-            event("noop", r#"{"clientId":"c","referenceSequenceNumber":4.0}"#),
-            noop
-        );
+        assert_eq!(event("noop", r#"{"clientId":"c","referenceSequenceNumber":4.0}"#), noop);
         assert_eq!(event("noop", "{}"), ClientEvent::Unknown);
         let request = ClientEvent::RequestOps { from: -1 };
         assert_eq!(event("requestOps", r#"{"from":-1}"#), request);
         assert_eq!(event("anything", "{}"), ClientEvent::Unknown);
-        let join = ClientEvent::Presence(PresenceRequest::Join {
-            meta: br#"{"a":1}"#,
-        });
+        let join = ClientEvent::Presence(PresenceRequest::Join { meta: br#"{"a":1}"# });
         assert_eq!(event("joinPresence", r#"{"meta":{"a":1}}"#), join);
-        for payload in [
-            "{}",
-            "[]",
-            r#"{"meta":7}"#,
-            r#"{"meta":{},"clientId":"mine"}"#,
-        ] {
+        for payload in ["{}", "[]", r#"{"meta":7}"#, r#"{"meta":{},"clientId":"mine"}"#] {
             let fault = ClientEvent::Presence(PresenceRequest::Malformed);
             assert_eq!(event("updatePresence", payload), fault);
         }
@@ -483,10 +428,7 @@ mod tests {
         };
         assert_eq!(missing("{}"), [true; 4]);
         assert_eq!(missing("[]"), [true; 4]);
-        assert_eq!(
-            missing(r#"{"id":null,"client":{}}"#),
-            [true, false, false, true]
-        );
+        assert_eq!(missing(r#"{"id":null,"client":{}}"#), [true, false, false, true]);
         let payload = r#"{"tenantId":"t","id":"d","client":{},"mode":null,"versions":"x",
             "token":"J","lastSeenSequenceNumber":9,
             "supportedFeatures":{"submit_signals_v2":false}}"#;
@@ -494,10 +436,7 @@ mod tests {
             panic!("is a connect");
         };
         assert_eq!((connect.mode, connect.last_seen), (Mode::Write, Some(9)));
-        assert_eq!(
-            (connect.versions, connect.signals_v2),
-            (&[][..], Some(false))
-        );
+        assert_eq!((connect.versions, connect.signals_v2), (&[][..], Some(false)));
         assert_eq!(connect.token.as_deref(), Some("J"));
     }
 
@@ -511,10 +450,7 @@ mod tests {
             operation: Some(br#"{"type":"op"}"#),
             sequence_number: 7,
         };
-        let message = sent(&ServerEvent::Nack {
-            document: "d",
-            nack: &nack,
-        });
+        let message = sent(&ServerEvent::Nack { document: "d", nack: &nack });
         let payload = &message[4];
         let one = serde_json::json!({
             "operation": {"type": "op"},
@@ -529,10 +465,7 @@ mod tests {
             assert_eq!(payload[key], one[key]);
         }
         nack.operation = None;
-        let message = sent(&ServerEvent::Nack {
-            document: "",
-            nack: &nack,
-        });
+        let message = sent(&ServerEvent::Nack { document: "", nack: &nack });
         assert!(message[4]["nacks"][0]["operation"].is_null());
         assert_eq!(message[0], "1");
     }
@@ -540,10 +473,7 @@ mod tests {
     #[test]
     fn only_joins_and_leaves_get_their_contents() {
         let op = r#"{"type":"op","contents":"{\"type\":\"join\"}","data":"7"}"#;
-        assert!(matches!(
-            membership_contents(op.as_bytes()),
-            Cow::Borrowed(_)
-        ));
+        assert!(matches!(membership_contents(op.as_bytes()), Cow::Borrowed(_)));
         let run = concat!(
             r#"{"contents":null,"type":"join","#,
             r#""data":"{\"clientId\":\"c\",\"detail\":{\"b\":1,\"a\":2}}"},"#,

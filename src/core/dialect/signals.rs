@@ -177,9 +177,7 @@ fn read_mixed(item: Raw<'_>) -> Result<RawSignal<'_>, SignalFault> {
     let contents = item.field("contents");
     if contents.is_some() || item.field("address").is_some() {
         let content = contents.and_then(|contents| contents.field("content"));
-        return present(content)
-            .map(untargeted)
-            .ok_or(SignalFault::BadContent);
+        return present(content).map(untargeted).ok_or(SignalFault::BadContent);
     }
     let wrapped = item.field("signal").filter(|signal| {
         let fields = signal.object();
@@ -187,24 +185,13 @@ fn read_mixed(item: Raw<'_>) -> Result<RawSignal<'_>, SignalFault> {
     });
     let signal = wrapped.unwrap_or(item);
     let content = present(signal.field("content")).ok_or(SignalFault::BadContent)?;
-    let one = || {
-        signal
-            .field("targetClientId")?
-            .as_str()
-            .filter(|id| !id.is_empty())
-    };
-    let targets = match (
-        clients(item, "targetedClients"),
-        clients(item, "ignoredClients"),
-    ) {
+    let one = || signal.field("targetClientId")?.as_str().filter(|id| !id.is_empty());
+    let targets = match (clients(item, "targetedClients"), clients(item, "ignoredClients")) {
         (Some(only), _) => Targets::Only(only),
         (None, Some(except)) => Targets::Except(except),
         (None, None) => one().map_or(Targets::Everyone, Targets::One),
     };
-    Ok(RawSignal {
-        targets,
-        ..untargeted(content)
-    })
+    Ok(RawSignal { targets, ..untargeted(content) })
 }
 
 fn present(value: Option<Raw<'_>>) -> Option<Raw<'_>> {
@@ -232,9 +219,7 @@ fn read_text<'a>(item: Raw<'a>) -> Vec<Result<RawSignal<'a>, SignalFault>> {
             return vec![Ok(untargeted(item))];
         }
     };
-    let owned = signals
-        .into_iter()
-        .map(|signal| read_mixed(signal).map(into_owned));
+    let owned = signals.into_iter().map(|signal| read_mixed(signal).map(into_owned));
     owned.collect()
 }
 
@@ -287,20 +272,14 @@ mod tests {
         assert_eq!(show(r#"[["x"]]"#), ["WrongForm"]);
         assert_eq!(show(r#""str""#), ["NotAnArray"]);
         assert_eq!(show(r#"[{"content":1}]"#), ["BadContent"]);
-        assert_eq!(
-            show(r#"[{"content":"x","targetClientId":null}]"#),
-            ["BadMember"]
-        );
+        assert_eq!(show(r#"[{"content":"x","targetClientId":null}]"#), ["BadMember"]);
         assert_eq!(show(r#"[{"content":"x","type":3}]"#), ["BadMember"]);
     }
 
     #[test]
     fn socketio_v1_takes_strings_alone_and_in_arrays() {
         let show = |batches| show(Dialect::SocketIo, false, batches);
-        assert_eq!(
-            show(r#"[["v1a","v1b"],"v1c"]"#),
-            [r#""v1a" "#, r#""v1b" "#, r#""v1c" "#]
-        );
+        assert_eq!(show(r#"[["v1a","v1b"],"v1c"]"#), [r#""v1a" "#, r#""v1b" "#, r#""v1c" "#]);
         assert_eq!(show(r#"[{"content":"x"}]"#), ["WrongForm"]);
         assert_eq!(show(r#"[["a",{"content":"x"}]]"#), [r#""a" "#, "WrongForm"]);
     }
@@ -308,14 +287,8 @@ mod tests {
     #[test]
     fn phoenix_takes_objects_of_both_versions_and_json_text() {
         let show = |batches| show(Dialect::Phoenix, true, batches);
-        assert_eq!(
-            show(r#"[[{"content":"x","targetClientId":"c"}]]"#),
-            [r#""x" to c "#]
-        );
-        assert_eq!(
-            show(r#"[{"content":"x"},[{"content":"y"}]]"#),
-            [r#""x" "#, r#""y" "#]
-        );
+        assert_eq!(show(r#"[[{"content":"x","targetClientId":"c"}]]"#), [r#""x" to c "#]);
+        assert_eq!(show(r#"[{"content":"x"},[{"content":"y"}]]"#), [r#""x" "#, r#""y" "#]);
         assert_eq!(
             show(
                 r#"[[{"address":"a","contents":{"type":"t","content":"x"},"targetClientId":"c"}]]"#
@@ -336,15 +309,9 @@ mod tests {
             show(r#"["[{\"content\":\"x\"},{\"content\":\"y\"}]"]"#),
             [r#""x" "#, r#""y" "#]
         );
-        assert_eq!(
-            show(r#"[["{\"content\":\"x\",\"targetClientId\":\"\"}"]]"#),
-            [r#""x" "#]
-        );
+        assert_eq!(show(r#"[["{\"content\":\"x\",\"targetClientId\":\"\"}"]]"#), [r#""x" "#]);
         assert_eq!(show(r#"["not json"]"#), [r#""not json" "#]);
-        assert_eq!(
-            show(r#"[[7,{"content":null},{}]]"#),
-            ["WrongForm", "BadContent", "BadContent"]
-        );
+        assert_eq!(show(r#"[[7,{"content":null},{}]]"#), ["WrongForm", "BadContent", "BadContent"]);
     }
 
     proptest! {

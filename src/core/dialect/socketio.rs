@@ -65,9 +65,9 @@ fn decode_message(message: &[u8]) -> ClientEvent<'_> {
 fn decode_event(rest: &[u8]) -> ClientEvent<'_> {
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (id, json) = rest.split_at(digits);
-    let ack_id = id.iter().try_fold(0u64, |sum, digit| {
-        sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    });
+    let ack_id = id
+        .iter()
+        .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
     match ack_id {
         Some(ack_id) => decode_args(json, (digits > 0).then_some(ack_id)).unwrap_or(FRAME_FAULT),
         None => FRAME_FAULT,
@@ -120,10 +120,9 @@ fn submit<'a>(client_id: Option<Raw<'a>>, batches: Option<Raw<'a>>) -> ClientEve
         return ClientEvent::Malformed(Malformed::Submit);
     };
     match batches.kind() {
-        Kind::Array | Kind::Object => ClientEvent::Submit(Submit {
-            client_id,
-            batches: batches.bytes(),
-        }),
+        Kind::Array | Kind::Object => {
+            ClientEvent::Submit(Submit { client_id, batches: batches.bytes() })
+        }
         Kind::Null | Kind::Bool | Kind::Number | Kind::String => {
             ClientEvent::Malformed(Malformed::Submit)
         }
@@ -133,10 +132,7 @@ fn submit<'a>(client_id: Option<Raw<'a>>, batches: Option<Raw<'a>>) -> ClientEve
 fn signals<'a>(client_id: Option<Raw<'a>>, batches: Option<Raw<'a>>) -> ClientEvent<'a> {
     match (client_id.and_then(plain_text), batches) {
         (Some(client_id), Some(batches)) if batches.kind() == Kind::Array => {
-            ClientEvent::Signals(Signals {
-                client_id,
-                batches: batches.bytes(),
-            })
+            ClientEvent::Signals(Signals { client_id, batches: batches.bytes() })
         }
         (Some(_) | None, Some(_) | None) => ClientEvent::Malformed(Malformed::Signal),
     }
@@ -190,11 +186,7 @@ pub fn write(event: &ServerEvent<'_>, out: &mut Vec<u8>) {
             connected::write_error(error, out);
             out.push(b']');
         }
-        ServerEvent::Presence {
-            document,
-            event,
-            payload,
-        } => {
+        ServerEvent::Presence { document, event, payload } => {
             put(out, &[b"42[\"", event.as_str().as_bytes(), b"\","]);
             write_string(out, document);
             put(out, &[b",", payload, b"]"]);
@@ -215,14 +207,9 @@ pub fn write(event: &ServerEvent<'_>, out: &mut Vec<u8>) {
             write_string(out, sid);
             out.push(b'}');
         }
-        ServerEvent::NamespaceRefused { namespace } => put(
-            out,
-            &[
-                b"44",
-                namespace.as_bytes(),
-                b",{\"message\":\"Invalid namespace\"}",
-            ],
-        ),
+        ServerEvent::NamespaceRefused { namespace } => {
+            put(out, &[b"44", namespace.as_bytes(), b",{\"message\":\"Invalid namespace\"}"])
+        }
         ServerEvent::Goodbye => out.extend_from_slice(b"41"),
         ServerEvent::Reply { .. } | ServerEvent::ChannelClosed | ServerEvent::ChannelFailed => {}
     }
@@ -281,14 +268,8 @@ mod tests {
         assert_eq!(event("1"), ClientEvent::Disconnect);
         assert_eq!(event("40"), ClientEvent::OpenNamespace);
         assert_eq!(event("40{\"token\":1}"), ClientEvent::OpenNamespace);
-        assert_eq!(
-            event("40/admin,{}"),
-            ClientEvent::OpenForeignNamespace("/admin")
-        );
-        assert_eq!(
-            event("40/admin"),
-            ClientEvent::OpenForeignNamespace("/admin")
-        );
+        assert_eq!(event("40/admin,{}"), ClientEvent::OpenForeignNamespace("/admin"));
+        assert_eq!(event("40/admin"), ClientEvent::OpenForeignNamespace("/admin"));
         assert_eq!(event("41"), ClientEvent::Disconnect);
         assert_eq!(event("42/admin,[\"submitOp\"]"), ClientEvent::Unknown);
         let long = format!("40/{}", "n".repeat(NAME_BYTES_MAX));
@@ -303,10 +284,7 @@ mod tests {
         assert_eq!(event("420[\"ping\"]"), ping(0));
         assert_eq!(event("42907[\"ping\"]"), ping(907));
         assert_eq!(event("42[\"ping\"]"), ClientEvent::Alive);
-        assert_eq!(
-            event("42[\"client_disconnect\",\"id\"]"),
-            ClientEvent::Alive
-        );
+        assert_eq!(event("42[\"client_disconnect\",\"id\"]"), ClientEvent::Alive);
         assert_eq!(event("42[\"whatever\",1]"), ClientEvent::Unknown);
         for text in [
             "42",
@@ -323,10 +301,7 @@ mod tests {
 
     #[test]
     fn submit_keeps_slices() {
-        let expected = Submit {
-            client_id: "c1",
-            batches: br#"[[{"type":"op"}]]"#,
-        };
+        let expected = Submit { client_id: "c1", batches: br#"[[{"type":"op"}]]"# };
         let text = r#"42["submitOp","c1", [[{"type":"op"}]] ,"more"]"#;
         assert_eq!(event(text), ClientEvent::Submit(expected));
         for text in [
@@ -351,10 +326,7 @@ mod tests {
             panic!("is a connect");
         };
         assert_eq!((&*connect.tenant, &*connect.document), ("t", "dé"));
-        assert_eq!(
-            (connect.mode, connect.token),
-            (super::super::Mode::Write, None)
-        );
+        assert_eq!((connect.mode, connect.token), (super::super::Mode::Write, None));
         assert_eq!(connect.versions, br#"["^0.4.0"]"#);
         assert_eq!(connect.signals_v2, Some(true));
         assert!(connect.client.starts_with(b"{\"details\""));
@@ -380,18 +352,9 @@ mod tests {
     #[test]
     fn presence_state_stands_in_any_place() {
         let join = |meta| ClientEvent::Presence(PresenceRequest::Join { meta });
-        assert_eq!(
-            event(r#"42["joinPresence","c",{"a":1}]"#),
-            join(br#"{"a":1}"#)
-        );
-        assert_eq!(
-            event(r#"42["joinPresence",{"a":1},"c"]"#),
-            join(br#"{"a":1}"#)
-        );
-        assert_eq!(
-            event(r#"42["joinPresence","c",{"meta":{"a":1}}]"#),
-            join(br#"{"a":1}"#)
-        );
+        assert_eq!(event(r#"42["joinPresence","c",{"a":1}]"#), join(br#"{"a":1}"#));
+        assert_eq!(event(r#"42["joinPresence",{"a":1},"c"]"#), join(br#"{"a":1}"#));
+        assert_eq!(event(r#"42["joinPresence","c",{"meta":{"a":1}}]"#), join(br#"{"a":1}"#));
         assert_eq!(event(r#"42["joinPresence"]"#), join(b"{}"));
         assert_eq!(event(r#"42["joinPresence","c"]"#), join(b"{}"));
         let malformed = ClientEvent::Presence(PresenceRequest::Malformed);
@@ -403,26 +366,13 @@ mod tests {
 
     #[test]
     fn signals_always_carry_a_string() {
-        let mut signal = SignalOut {
-            client_id: Some("c"),
-            content: br#""x""#,
-            extra: br#""foo":1"#,
-        };
+        let mut signal =
+            SignalOut { client_id: Some("c"), content: br#""x""#, extra: br#""foo":1"# };
         let text = packet(&ServerEvent::Signal(&signal));
-        assert_eq!(
-            text,
-            r#"42["signal",{"content":"x","foo":1,"clientId":"c"}]"#
-        );
-        signal = SignalOut {
-            client_id: None,
-            content: br#"{"a":"b"}"#,
-            extra: b"",
-        };
+        assert_eq!(text, r#"42["signal",{"content":"x","foo":1,"clientId":"c"}]"#);
+        signal = SignalOut { client_id: None, content: br#"{"a":"b"}"#, extra: b"" };
         let text = packet(&ServerEvent::Signal(&signal));
-        assert_eq!(
-            text,
-            r#"42["signal",{"content":"{\"a\":\"b\"}","clientId":null}]"#
-        );
+        assert_eq!(text, r#"42["signal",{"content":"{\"a\":\"b\"}","clientId":null}]"#);
     }
 
     proptest! {

@@ -32,9 +32,7 @@ pub fn choose_version(dialect: Dialect, client_versions: &[u8]) -> Option<&'stat
             })
         }),
         Dialect::Phoenix | Dialect::PhoenixMsgpack => {
-            let known = PHOENIX
-                .iter()
-                .position(|ours| client().any(|theirs| theirs == *ours));
+            let known = PHOENIX.iter().position(|ours| client().any(|theirs| theirs == *ours));
             PHOENIX_CHOSEN.get(known.unwrap_or(0)).copied()
         }
     }
@@ -78,10 +76,7 @@ impl Interval {
     /// Reads `^1.2.3`, `~1.2.3`, `>=1.2.3`, `1.2.3`, `1.2`, `1` and `*`; `None` for other ranges.
     fn parse(range: &str) -> Option<Self> {
         let range = range.trim();
-        let everything = Self {
-            low: [0; 3],
-            high: [u64::MAX; 3],
-        };
+        let everything = Self { low: [0; 3], high: [u64::MAX; 3] };
         if matches!(range, "" | "*" | "x") {
             return Some(everything);
         }
@@ -129,10 +124,7 @@ mod tests {
 
     #[test]
     fn socketio_takes_our_best_range_that_meets_theirs() {
-        assert_eq!(
-            chosen(r#"["^0.4.0","^0.3.0","^0.2.0","^0.1.0"]"#),
-            Some("^0.4.0")
-        );
+        assert_eq!(chosen(r#"["^0.4.0","^0.3.0","^0.2.0","^0.1.0"]"#), Some("^0.4.0"));
         assert_eq!(chosen(r#"["^0.1.0","^0.3.0"]"#), Some("^0.3.0"));
         assert_eq!(chosen(r#"["0.2.7"]"#), Some("^0.2.0"));
         assert_eq!(chosen(r#"["^0.4.9"]"#), Some("^0.4.0"));
@@ -144,13 +136,7 @@ mod tests {
 
     #[test]
     fn socketio_refuses_in_the_words_of_the_reference() {
-        for versions in [
-            r#"["^9.0.0"]"#,
-            "[]",
-            "",
-            "[7]",
-            r#"["^0.5.0","^0.0.4","<0.3 >2"]"#,
-        ] {
+        for versions in [r#"["^9.0.0"]"#, "[]", "", "[7]", r#"["^0.5.0","^0.0.4","<0.3 >2"]"#] {
             assert_eq!(chosen(versions), None, "{versions}");
         }
         assert_eq!(
@@ -166,10 +152,7 @@ mod tests {
     #[test]
     fn phoenix_takes_what_occurs_literally() {
         let chosen = |versions: &str| choose_version(Dialect::Phoenix, versions.as_bytes());
-        assert_eq!(
-            chosen(r#"["^0.4.0","^0.3.0","^0.2.0","^0.1.0"]"#),
-            Some("0.1.0")
-        );
+        assert_eq!(chosen(r#"["^0.4.0","^0.3.0","^0.2.0","^0.1.0"]"#), Some("0.1.0"));
         assert_eq!(chosen(r#"["^1.0.0"]"#), Some("1.0.0"));
         assert_eq!(chosen(r#"["1.0.0"]"#), Some("0.1.0"));
         assert_eq!(chosen(""), Some("0.1.0"));

@@ -12,19 +12,9 @@ impl Document {
     /// A client enters. Its join signal goes to everyone, the success to itself, and a writer's
     /// join operation follows when it is durable.
     pub fn connect(&mut self, port: &mut Port<'_>, now: Now, entrant: Entrant<'_>) -> MemberSlot {
-        let Entrant {
-            conn,
-            client,
-            mode,
-            dialect,
-            may_write,
-            signals_v2,
-            ..
-        } = entrant;
+        let Entrant { conn, client, mode, dialect, may_write, signals_v2, .. } = entrant;
         let writer = (mode == Mode::Write).then(|| {
-            let (slot, ticket) = self
-                .sequencer
-                .join(client, entrant.may_summarize, now.mono_ms);
+            let (slot, ticket) = self.sequencer.join(client, entrant.may_summarize, now.mono_ms);
             self.order_join(now, client, &entrant.detail, ticket);
             (slot, ticket.seq)
         });
@@ -69,11 +59,7 @@ impl Document {
         let clients: Vec<InitialClient<'_>> = self
             .members
             .iter()
-            .map(|m| InitialClient {
-                client_id: m.client,
-                client: &m.detail,
-                mode: m.mode,
-            })
+            .map(|m| InitialClient { client_id: m.client, client: &m.detail, mode: m.mode })
             .collect();
         let messages = match address.dialect {
             Dialect::SocketIo => Vec::new(),
@@ -91,11 +77,7 @@ impl Document {
             timestamp_ms: now.unix_ms,
             summary: self.summaries.context(),
         };
-        frame(
-            address,
-            &ServerEvent::Connected(&connected),
-            messages.len() + 2048,
-        )
+        frame(address, &ServerEvent::Connected(&connected), messages.len() + 2048)
     }
 
     /// A client goes: its leave is ordered if it was a writer, and signalled to all who stay.
@@ -130,14 +112,8 @@ impl Document {
         if run.is_empty() {
             return;
         }
-        let event = ServerEvent::Ops {
-            document: self.key.document(),
-            run: &run,
-        };
-        port.push(
-            member.conn,
-            frame(&member.address(&self.topic), &event, run.len()),
-        );
+        let event = ServerEvent::Ops { document: self.key.document(), run: &run };
+        port.push(member.conn, frame(&member.address(&self.topic), &event, run.len()));
     }
 
     /// Visible operations after a number that are in memory, joined by commas.

@@ -61,11 +61,7 @@ impl Document {
         for run in &image.ops {
             head = replay(run, head, &mut state)?;
         }
-        let min = if state.quorum.members().is_empty() {
-            head
-        } else {
-            Seq(state.min)
-        };
+        let min = if state.quorum.members().is_empty() { head } else { Seq(state.min) };
         let mut document = Self::new(key, partition, Sequencer::resume(head, min), mono_ms);
         document.quorum = state.quorum;
         document.summaries = state.summaries;
@@ -106,10 +102,7 @@ fn replay(run: &OpRun, mut head: Seq, state: &mut Checkpoint) -> Result<Seq, Ima
         head = seq;
         let op = Raw::parse(bytes).map_err(|_| ImageFault::Operation)?;
         let number = |name: &str| op.field(name).and_then(Raw::as_u64);
-        let kind = op
-            .field("type")
-            .and_then(Raw::as_str)
-            .ok_or(ImageFault::Operation)?;
+        let kind = op.field("type").and_then(Raw::as_str).ok_or(ImageFault::Operation)?;
         if number("sequenceNumber") != Some(seq.0) {
             return Err(ImageFault::Operation);
         }
@@ -136,9 +129,7 @@ pub(super) fn change_of(
             let text = data?.as_str()?;
             let member = Raw::parse(text.as_bytes()).ok()?;
             let client = member.field("clientId")?.as_str()?.into_owned();
-            let detail = std::str::from_utf8(member.field("detail")?.bytes())
-                .ok()?
-                .to_owned();
+            let detail = std::str::from_utf8(member.field("detail")?.bytes()).ok()?.to_owned();
             Some(Change::Join { client, detail })
         }
         "leave" => {
@@ -148,16 +139,12 @@ pub(super) fn change_of(
         }
         "propose" => inner_json(contents?, |proposal| {
             let key = proposal.field("key")?.as_str()?.into_owned();
-            let value = std::str::from_utf8(proposal.field("value")?.bytes())
-                .ok()?
-                .to_owned();
+            let value = std::str::from_utf8(proposal.field("value")?.bytes()).ok()?.to_owned();
             Some(Change::Propose { key, value })
         }),
-        "reject" => inner_json(contents?, |number| {
-            Some(Change::Reject {
-                proposal: number.as_u64()?,
-            })
-        }),
+        "reject" => {
+            inner_json(contents?, |number| Some(Change::Reject { proposal: number.as_u64()? }))
+        }
         _ => None,
     }
 }

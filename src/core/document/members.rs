@@ -34,11 +34,7 @@ impl Member {
     /// Where this member's events go; `topic` is the document's.
     #[must_use]
     pub fn address<'a>(&'a self, topic: &'a str) -> Address<'a> {
-        Address {
-            dialect: self.dialect,
-            topic,
-            join_ref: self.join_ref.as_deref(),
-        }
+        Address { dialect: self.dialect, topic, join_ref: self.join_ref.as_deref() }
     }
 }
 
@@ -53,11 +49,7 @@ pub struct Budget {
 impl Budget {
     #[must_use]
     pub fn new(per_second: u32, mono_ms: u64) -> Self {
-        Self {
-            per_second,
-            permits: per_second,
-            filled_ms: mono_ms,
-        }
+        Self { per_second, permits: per_second, filled_ms: mono_ms }
     }
 
     /// Takes one permit, if there is one.
@@ -130,10 +122,7 @@ impl Members {
 
     /// The member that has this place in the order.
     pub fn by_writer(&mut self, writer: WriterSlot) -> Option<&mut Member> {
-        self.slots
-            .iter_mut()
-            .flatten()
-            .find(|member| member.writer == Some(writer))
+        self.slots.iter_mut().flatten().find(|member| member.writer == Some(writer))
     }
 
     #[must_use]

@@ -53,18 +53,13 @@ impl Document {
         port.counters.signals_received += 1;
         let bytes = signal.content.len() + signal.extra.len();
         let named = |names: &[std::borrow::Cow<'_, str>], member: &Member| {
-            names
-                .iter()
-                .any(|name| name.as_ref() == member.client.as_str())
+            names.iter().any(|name| name.as_ref() == member.client.as_str())
         };
         let heard = match &signal.targets {
             Targets::Everyone => self.broadcast(port, event, bytes, |_| true),
             Targets::One(name) => match self.members.by_client(name) {
                 Some(member) => {
-                    port.push(
-                        member.conn,
-                        frame(&member.address(&self.topic), &event, bytes),
-                    );
+                    port.push(member.conn, frame(&member.address(&self.topic), &event, bytes));
                     1
                 }
                 None => 0,
@@ -77,11 +72,7 @@ impl Document {
 
     /// A signal of the service itself: raw JSON content, no sender.
     pub fn broadcast_signal(&self, port: &mut Port<'_>, content: &[u8]) {
-        let out = SignalOut {
-            client_id: None,
-            content,
-            extra: b"",
-        };
+        let out = SignalOut { client_id: None, content, extra: b"" };
         self.broadcast(port, ServerEvent::Signal(&out), content.len(), |_| true);
     }
 
@@ -106,15 +97,8 @@ impl Document {
         detail: &[u8],
     ) {
         let content = join_content(client, detail);
-        let out = SignalOut {
-            client_id: None,
-            content: &content,
-            extra: b"",
-        };
-        port.push(
-            conn,
-            frame(address, &ServerEvent::Signal(&out), content.len()),
-        );
+        let out = SignalOut { client_id: None, content: &content, extra: b"" };
+        port.push(conn, frame(address, &ServerEvent::Signal(&out), content.len()));
     }
 
     /// A `presence_v1` request of a member.
@@ -160,25 +144,14 @@ impl Document {
         let Some(member) = self.members.get(slot) else {
             return;
         };
-        let event = ServerEvent::Presence {
-            document: self.key.document(),
-            event,
-            payload,
-        };
-        port.push(
-            member.conn,
-            frame(&member.address(&self.topic), &event, payload.len()),
-        );
+        let event = ServerEvent::Presence { document: self.key.document(), event, payload };
+        port.push(member.conn, frame(&member.address(&self.topic), &event, payload.len()));
     }
 
     pub(super) fn broadcast_presence(&self, port: &mut Port<'_>, diff: &[u8]) {
         let event = PresenceEvent::Diff;
         let document = self.key.document();
-        let event = ServerEvent::Presence {
-            document,
-            event,
-            payload: diff,
-        };
+        let event = ServerEvent::Presence { document, event, payload: diff };
         self.broadcast(port, event, diff.len(), |_| true);
     }
 }
@@ -189,9 +162,6 @@ fn join_content(client: ClientId, detail: &[u8]) -> Vec<u8> {
     write_member(&mut inner, "client", client, detail);
     inner.push(b'}');
     let mut content = Vec::with_capacity(inner.len() + inner.len() / 4);
-    write_string(
-        &mut content,
-        std::str::from_utf8(&inner).unwrap_or_default(),
-    );
+    write_string(&mut content, std::str::from_utf8(&inner).unwrap_or_default());
     content
 }

@@ -17,12 +17,7 @@ impl Document {
             let ticket = self.sequencer.leave_of_earlier_life();
             let time_ms = self.stamp(now);
             self.pending.push_leave(client, ticket, time_ms);
-            self.quorum.apply(
-                ticket.seq,
-                Change::Leave {
-                    client: client.to_string(),
-                },
-            );
+            self.quorum.apply(ticket.seq, Change::Leave { client: client.to_string() });
             self.quorum.advance(ticket.seq, ticket.min);
         }
         for proposal in self.summaries.unanswered() {
@@ -36,19 +31,12 @@ impl Document {
         let history = &self.history;
         let min_of = |seq: Seq| {
             let op = history.op(seq)?;
-            Raw::parse(&op)
-                .ok()?
-                .field("minimumSequenceNumber")?
-                .as_u64()
+            Raw::parse(&op).ok()?.field("minimumSequenceNumber")?.as_u64()
         };
         let job = self.summaries.start(self.visible, now.unix_s(), min_of);
         if let Some((seq, job)) = job {
             let doc = self.key.clone();
-            port.actions.push(Action::Summarize {
-                doc,
-                seq,
-                job: Box::new(job),
-            });
+            port.actions.push(Action::Summarize { doc, seq, job: Box::new(job) });
         }
     }
 
@@ -93,17 +81,12 @@ impl Document {
         let time_ms = self.stamp(now);
         let (kind, contents) = match version {
             Some(version) => {
-                self.pending_records
-                    .push(Record::Version(self.key.clone(), version));
+                self.pending_records.push(Record::Version(self.key.clone(), version));
                 ("summaryAck", ack_contents(version, proposal))
             }
-            None => (
-                "summaryNack",
-                nack_contents(message, proposal, retry_after_s),
-            ),
+            None => ("summaryNack", nack_contents(message, proposal, retry_after_s)),
         };
-        self.pending
-            .push_summary_answer(kind, &contents, ticket, time_ms);
+        self.pending.push_summary_answer(kind, &contents, ticket, time_ms);
         self.summaries.answered(proposal, version);
         self.advance(ticket);
     }

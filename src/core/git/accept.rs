@@ -44,21 +44,9 @@ impl SummaryProposal {
                 .and_then(|inner| serde_json::from_str::<Contents>(&inner)),
             _ => serde_json::from_slice(contents),
         };
-        let Contents {
-            handle,
-            head,
-            parents,
-            message,
-        } = parsed.map_err(|_| GitError::BadBody)?;
+        let Contents { handle, head, parents, message } = parsed.map_err(|_| GitError::BadBody)?;
         let (parents, message) = (parents.unwrap_or_default(), message.unwrap_or_default());
-        Ok(Self {
-            handle,
-            head,
-            parents,
-            message,
-            reference_seq,
-            summary_seq,
-        })
+        Ok(Self { handle, head, parents, message, reference_seq, summary_seq })
     }
 }
 
@@ -102,14 +90,9 @@ pub fn accept_summary(
 ) -> Result<SummaryVerdict, ObjectsUnavailable> {
     let mut draft = Draft::new(objects);
     match version_of(&mut draft, proposal, protocol, context) {
-        Ok(version) => Ok(SummaryVerdict::Ack {
-            version,
-            new_objects: draft.into_new(),
-        }),
+        Ok(version) => Ok(SummaryVerdict::Ack { version, new_objects: draft.into_new() }),
         Err(Refusal::Git(GitError::Unavailable(unavailable))) => Err(unavailable),
-        Err(refusal) => Ok(SummaryVerdict::Nack {
-            message: refusal.to_string(),
-        }),
+        Err(refusal) => Ok(SummaryVerdict::Nack { message: refusal.to_string() }),
     }
 }
 
@@ -121,12 +104,7 @@ enum Refusal {
          nor other valid parent summaries \"[{valid}] nor the last known client summary \
          \"{last_acked}\"."
     )]
-    WrongHead {
-        proposed: String,
-        actual: String,
-        valid: String,
-        last_acked: String,
-    },
+    WrongHead { proposed: String, actual: String, valid: String, last_acked: String },
     #[error("One or more parent summaries are invalid")]
     InvalidParents,
     #[error("Summary at sequence number {proposed} is older than the last one at {last}")]
@@ -155,15 +133,10 @@ fn version_of(
         let root = draft.commit(&current)?.tree;
         let last = Protocol::read(draft, &root)?.map_or(0, |p| p.attributes.sequence_number);
         if proposal.reference_seq < last {
-            return Err(Refusal::Old {
-                proposed: proposal.reference_seq,
-                last,
-            });
+            return Err(Refusal::Old { proposed: proposal.reference_seq, last });
         }
     }
-    let no_such = || Refusal::NoSuchHandle {
-        handle: proposal.handle.clone(),
-    };
+    let no_such = || Refusal::NoSuchHandle { handle: proposal.handle.clone() };
     let summary = match draft.resolve(&proposal.handle) {
         Ok((Mode::Directory, tree)) => tree,
         Ok((Mode::File, _)) | Err(GitError::MissingObject(_)) => return Err(no_such()),
@@ -174,13 +147,7 @@ fn version_of(
         "" => &default_message,
         message => message,
     };
-    Ok(add_version(
-        draft,
-        &summary,
-        protocol,
-        message,
-        context.time_unix_s,
-    )?)
+    Ok(add_version(draft, &summary, protocol, message, context.time_unix_s)?)
 }
 
 /// The head must be a version that nobody's accepted summary has overtaken.
@@ -200,11 +167,8 @@ fn check_head(
     if valid {
         return Ok(());
     }
-    let valid_parents: Vec<String> = context
-        .valid_parents
-        .iter()
-        .map(ObjectId::to_string)
-        .collect();
+    let valid_parents: Vec<String> =
+        context.valid_parents.iter().map(ObjectId::to_string).collect();
     Err(Refusal::WrongHead {
         proposed: or_undefined(proposed),
         actual: or_undefined(current),
@@ -245,10 +209,7 @@ mod tests {
 
     fn verdict(document: &Document, proposal: &SummaryProposal, known: &AcceptContext) -> Verdict {
         match accept_summary(&document.objects, proposal, &protocol_at(6), known).unwrap() {
-            SummaryVerdict::Ack {
-                version,
-                new_objects,
-            } => Ok((version, new_objects)),
+            SummaryVerdict::Ack { version, new_objects } => Ok((version, new_objects)),
             SummaryVerdict::Nack { message } => Err(message),
         }
     }
@@ -265,25 +226,17 @@ mod tests {
         let mut document = document();
         let before = document.head();
         let handle = upload(&mut document);
-        let known = AcceptContext {
-            time_unix_s: NOW,
-            ..AcceptContext::default()
-        };
+        let known = AcceptContext { time_unix_s: NOW, ..AcceptContext::default() };
         let (version, new) = verdict(&document, &proposal(&document, handle), &known).unwrap();
         // Four protocol blobs of which one is a stored "[]", two trees and the commit.
         assert_eq!(new.len(), 5);
         document.objects.insert(new);
         document.objects.head = Some(version);
-        let object = Draft::new(&document.objects)
-            .expect(&version, Kind::Commit)
-            .unwrap();
+        let object = Draft::new(&document.objects).expect(&version, Kind::Commit).unwrap();
         let commit = Commit::parse(&object).unwrap();
         assert_eq!(commit.parents, [before]);
         assert_eq!(commit.message, "m\n");
-        assert_eq!(
-            Protocol::of_version(&document.objects, &version),
-            Ok(protocol_at(6))
-        );
+        assert_eq!(Protocol::of_version(&document.objects, &version), Ok(protocol_at(6)));
         assert_eq!(document.download("latest")[".app/a"], b"2");
     }
 
@@ -292,10 +245,8 @@ mod tests {
         let mut document = document();
         let handle = upload(&mut document);
         let mut proposal = proposal(&document, handle);
-        let (current, [ack, valid]) = (
-            document.head(),
-            [3, 4].map(|n| ObjectId::from_bytes([n; 20])),
-        );
+        let (current, [ack, valid]) =
+            (document.head(), [3, 4].map(|n| ObjectId::from_bytes([n; 20])));
         let known = AcceptContext {
             last_acked: Some(ack),
             valid_parents: vec![valid, current],
@@ -315,17 +266,11 @@ mod tests {
         // No head is right only as long as no summary was accepted.
         proposal.head = None;
         assert!(verdict(&document, &proposal, &known).is_err());
-        let first = AcceptContext {
-            time_unix_s: NOW,
-            ..AcceptContext::default()
-        };
+        let first = AcceptContext { time_unix_s: NOW, ..AcceptContext::default() };
         assert!(verdict(&document, &proposal, &first).is_ok());
         proposal.head = Some("deadbeef".into());
         let nack = verdict(&document, &proposal, &first).unwrap_err();
-        assert!(
-            nack.ends_with("\"[] nor the last known client summary \"undefined\"."),
-            "{nack}"
-        );
+        assert!(nack.ends_with("\"[] nor the last known client summary \"undefined\"."), "{nack}");
     }
 
     #[test]
@@ -348,18 +293,10 @@ mod tests {
         let document = document();
         let blob = StoredObject::blob("1").id;
         let gone = format!("{}/gone", document.head());
-        for handle in [
-            "x",
-            "",
-            &gone,
-            &blob.to_string(),
-            "0123456789012345678901234567890123456789",
-        ] {
-            let nack = verdict(
-                &document,
-                &proposal(&document, handle),
-                &AcceptContext::default(),
-            );
+        for handle in
+            ["x", "", &gone, &blob.to_string(), "0123456789012345678901234567890123456789"]
+        {
+            let nack = verdict(&document, &proposal(&document, handle), &AcceptContext::default());
             assert_eq!(nack, Err(format!("Summary \"{handle}\" does not exist")));
         }
     }
@@ -369,11 +306,7 @@ mod tests {
         let mut document = document();
         let handle = upload(&mut document);
         document.accept(handle, 9);
-        let nack = verdict(
-            &document,
-            &proposal(&document, handle),
-            &AcceptContext::default(),
-        );
+        let nack = verdict(&document, &proposal(&document, handle), &AcceptContext::default());
         assert_eq!(
             nack,
             Err("Summary at sequence number 6 is older than the last one at 9".into())
@@ -391,22 +324,15 @@ mod tests {
             { "path": ".protocol", "sha": root.to_string() },
             { "path": ".logTail", "sha": root.to_string() },
         ]});
-        let (_, wrapped) = document.levee(GitRequest::CreateTree {
-            body: trees.to_string().into(),
-        });
+        let (_, wrapped) =
+            document.levee(GitRequest::CreateTree { body: trees.to_string().into() });
         let wrapped = wrapped["sha"].as_str().unwrap().to_owned();
         let commit = json!({ "tree": wrapped, "author": {} }).to_string().into();
         let (_, commit) = document.levee(GitRequest::CreateCommit { body: commit });
         let commit = commit["sha"].as_str().unwrap().to_owned();
         let under = format!("{wrapped}/.app");
         let version = |handle: &str| {
-            verdict(
-                &document,
-                &proposal(&document, handle),
-                &AcceptContext::default(),
-            )
-            .unwrap()
-            .0
+            verdict(&document, &proposal(&document, handle), &AcceptContext::default()).unwrap().0
         };
         let expected = version(&app.to_string());
         for handle in [&wrapped, &commit, &under] {
@@ -433,14 +359,8 @@ mod tests {
         assert_eq!(parse(json!(contents.to_string()).to_string()), Ok(expected));
         let only_handle = parse(r#"{"handle":"h","head":null}"#.into()).unwrap();
         assert_eq!((only_handle.head, only_handle.parents.len()), (None, 0));
-        for bad in [
-            "",
-            "null",
-            "{}",
-            r#""x""#,
-            r#"{"handle":7}"#,
-            r#"{"handle":"h","parents":1}"#,
-        ] {
+        for bad in ["", "null", "{}", r#""x""#, r#"{"handle":7}"#, r#"{"handle":"h","parents":1}"#]
+        {
             assert_eq!(parse(bad.into()), Err(GitError::BadBody), "{bad}");
         }
     }

@@ -20,35 +20,19 @@ pub struct Signature {
 impl Signature {
     /// The service itself, for the versions that it makes.
     pub fn service(time_unix_s: i64) -> Self {
-        Self {
-            name: "Levee".into(),
-            email: "server@levee.local".into(),
-            time_unix_s,
-        }
+        Self { name: "Levee".into(), email: "server@levee.local".into(), time_unix_s }
     }
 
     /// The signature as git can hold it: what it reads back as.
     pub(super) fn cleaned(&self) -> Self {
         let (name, email) = (clean(&self.name), clean(&self.email));
-        let name = if name.is_empty() {
-            "unknown".into()
-        } else {
-            name
-        };
+        let name = if name.is_empty() { "unknown".into() } else { name };
         let time_unix_s = self.time_unix_s.clamp(0, MAX_TIME_UNIX_S);
-        Self {
-            name: name.into_owned(),
-            email: email.into_owned(),
-            time_unix_s,
-        }
+        Self { name: name.into_owned(), email: email.into_owned(), time_unix_s }
     }
 
     fn write(&self, role: &str, out: &mut String) {
-        let Self {
-            name,
-            email,
-            time_unix_s,
-        } = self.cleaned();
+        let Self { name, email, time_unix_s } = self.cleaned();
         let _ = writeln!(out, "{role} {name} <{email}> {time_unix_s} +0000");
     }
 
@@ -56,11 +40,7 @@ impl Signature {
         let (name, rest) = line.split_once(" <")?;
         let (email, rest) = rest.split_once("> ")?;
         let time_unix_s = rest.strip_suffix(" +0000")?.parse().ok()?;
-        Some(Self {
-            name: name.into(),
-            email: email.into(),
-            time_unix_s,
-        })
+        Some(Self { name: name.into(), email: email.into(), time_unix_s })
     }
 }
 
@@ -130,10 +110,7 @@ impl Commit {
         }
         self.author.write("author", &mut out);
         self.committer.write("committer", &mut out);
-        let extra = [
-            (AUTHOR_JSON, &self.author_json),
-            (COMMITTER_JSON, &self.committer_json),
-        ];
+        let extra = [(AUTHOR_JSON, &self.author_json), (COMMITTER_JSON, &self.committer_json)];
         for (name, value) in extra {
             if let Some(json) = value {
                 let _ = writeln!(out, "{name} {json}");
@@ -149,10 +126,7 @@ impl Commit {
     /// Errors: [`GitError::WrongKind`] and [`GitError::Damaged`].
     pub fn parse(object: &StoredObject) -> Result<Self, GitError> {
         if object.kind != Kind::Commit {
-            return Err(GitError::WrongKind {
-                id: object.id,
-                expected: Kind::Commit,
-            });
+            return Err(GitError::WrongKind { id: object.id, expected: Kind::Commit });
         }
         std::str::from_utf8(&object.body)
             .ok()
@@ -205,11 +179,7 @@ pub fn parse_iso_date(text: &str) -> Option<i64> {
     let (clock, offset_s) = split_offset(time)?;
     let clock = clock.split('.').next()?;
     let mut parts = clock.splitn(3, ':').map(|part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (
-        parts.next()??,
-        parts.next()??,
-        parts.next().unwrap_or(Some(0))?,
-    );
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
     let known = (0..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
     if !known
         || !(0..24).contains(&hour)
@@ -249,11 +219,7 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
     (year, month, day)
 }
@@ -319,24 +285,11 @@ mod tests {
     fn other_bytes_are_not_a_commit() {
         let blob = StoredObject::blob("x");
         let expected = Kind::Commit;
-        assert_eq!(
-            Commit::parse(&blob),
-            Err(GitError::WrongKind {
-                id: blob.id,
-                expected
-            })
-        );
+        assert_eq!(Commit::parse(&blob), Err(GitError::WrongKind { id: blob.id, expected }));
         let good = commit().to_object();
         for cut in 0..good.body.len() - "\nNew document\n".len() {
-            let damaged = StoredObject {
-                body: good.body.slice(..cut),
-                ..good.clone()
-            };
-            assert_eq!(
-                Commit::parse(&damaged),
-                Err(GitError::Damaged(good.id)),
-                "cut at {cut}"
-            );
+            let damaged = StoredObject { body: good.body.slice(..cut), ..good.clone() };
+            assert_eq!(Commit::parse(&damaged), Err(GitError::Damaged(good.id)), "cut at {cut}");
         }
     }
 
@@ -349,18 +302,9 @@ mod tests {
         for time in (0..MAX_TIME_UNIX_S).step_by(86_400 * 37 + 4321) {
             assert_eq!(parse_iso_date(&iso_date(time)), Some(time));
         }
-        assert_eq!(
-            parse_iso_date("2026-11-22T20:51:12.5+01:00"),
-            Some(1_795_377_072)
-        );
+        assert_eq!(parse_iso_date("2026-11-22T20:51:12.5+01:00"), Some(1_795_377_072));
         assert_eq!(parse_iso_date("2026-11-22 19:51:12"), Some(1_795_377_072));
-        for bad in [
-            "",
-            "yesterday",
-            "2026-11-22",
-            "2026-13-01T00:00:00Z",
-            "2026-11-22T25:00:00Z",
-        ] {
+        for bad in ["", "yesterday", "2026-11-22", "2026-13-01T00:00:00Z", "2026-11-22T25:00:00Z"] {
             assert_eq!(parse_iso_date(bad), None, "{bad}");
         }
     }

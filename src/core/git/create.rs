@@ -73,18 +73,12 @@ pub fn create_document(body: &[u8], time_unix_s: i64) -> Result<NewDocument, Git
         Some(_) => return Err(GitError::MissingField("values")),
         None => Bytes::from_static(b"[]"),
     };
-    let attributes = |sequence_number| Attributes {
-        minimum_sequence_number: sequence_number,
-        sequence_number,
-    };
+    let attributes =
+        |sequence_number| Attributes { minimum_sequence_number: sequence_number, sequence_number };
     let start = request.sequence_number;
     let Some(summary) = summary else {
         let protocol = Protocol::new(attributes(start.unwrap_or(0)), values);
-        return Ok(NewDocument {
-            version: None,
-            protocol,
-            objects: Vec::new(),
-        });
+        return Ok(NewDocument { version: None, protocol, objects: Vec::new() });
     };
     let root = summary.add_root(&mut draft)?;
     // A summary that brings its own protocol tree is the better witness of the quorum's values.
@@ -95,11 +89,7 @@ pub fn create_document(body: &[u8], time_unix_s: i64) -> Result<NewDocument, Git
     };
     let protocol = Protocol::new(attributes(start.unwrap_or(sent_start)), values);
     let version = add_version(&mut draft, &root, &protocol, "New document", time_unix_s)?;
-    Ok(NewDocument {
-        version: Some(version),
-        protocol,
-        objects: draft.into_new(),
-    })
+    Ok(NewDocument { version: Some(version), protocol, objects: draft.into_new() })
 }
 
 /// A borrowed string where the field may be null.
@@ -138,14 +128,7 @@ mod tests {
         assert!(request.enable_discovery && !request.generate_token);
         let request = CreateRequest::parse(br#"{"id":null,"enableDiscovery":true}"#).unwrap();
         assert_eq!((request.id, request.enable_discovery), (None, true));
-        for bad in [
-            "",
-            "[]",
-            "7",
-            r#"{"id":7}"#,
-            r#"{"sequenceNumber":-1}"#,
-            r#"{"summary":}"#,
-        ] {
+        for bad in ["", "[]", "7", r#"{"id":7}"#, r#"{"sequenceNumber":-1}"#, r#"{"summary":}"#] {
             let error = CreateRequest::parse(bad.as_bytes()).err();
             assert_eq!(error, Some(GitError::BadBody), "{bad}");
         }
@@ -153,11 +136,7 @@ mod tests {
 
     #[test]
     fn without_a_summary_there_is_no_version() {
-        for body in [
-            json!({}),
-            json!({ "summary": null }),
-            json!({ "summary": {} }),
-        ] {
+        for body in [json!({}), json!({ "summary": null }), json!({ "summary": {} })] {
             let new = create(body).unwrap();
             assert_eq!((new.version, new.objects.len()), (None, 0));
             assert_eq!(new.protocol.values, "[]");
@@ -170,23 +149,14 @@ mod tests {
         let summary = json!({ "type": 1, "tree": {} });
         let new = create(json!({ "summary": summary, "values": values, "sequenceNumber": 3 }));
         let new = new.unwrap();
-        let attributes = Attributes {
-            minimum_sequence_number: 3,
-            sequence_number: 3,
-        };
-        assert_eq!(
-            new.protocol,
-            Protocol::new(attributes, values.to_string().into())
-        );
+        let attributes = Attributes { minimum_sequence_number: 3, sequence_number: 3 };
+        assert_eq!(new.protocol, Protocol::new(attributes, values.to_string().into()));
         let mut store = MemoryObjects::default();
         store.insert(new.objects);
         let version = new.version.unwrap();
         assert_eq!(Protocol::of_version(&store, &version), Ok(new.protocol));
         let absent = ObjectId::of(Kind::Blob, b"absent");
-        assert_eq!(
-            Protocol::of_version(&store, &absent),
-            Err(GitError::VersionNotFound)
-        );
+        assert_eq!(Protocol::of_version(&store, &absent), Err(GitError::VersionNotFound));
     }
 
     #[test]
@@ -200,10 +170,7 @@ mod tests {
         let app = json!({ "type": 1, "tree": { "a": file("x") } });
         let summary = json!({ "type": 1, "tree": { ".app": app, ".protocol": protocol } });
         let new = create(json!({ "summary": summary, "values": [1] })).unwrap();
-        let attributes = Attributes {
-            minimum_sequence_number: 4,
-            sequence_number: 4,
-        };
+        let attributes = Attributes { minimum_sequence_number: 4, sequence_number: 4 };
         assert_eq!(new.protocol, Protocol::new(attributes, "[2]".into()));
     }
 
@@ -220,13 +187,7 @@ mod tests {
         assert_eq!(damaged, Err(GitError::MissingField(".protocol")));
         assert_eq!(summary(json!({ "": file })), Err(GitError::InvalidName));
         let blob = create(json!({ "summary": file }));
-        assert!(matches!(
-            blob,
-            Err(GitError::WrongKind {
-                expected: Kind::Tree,
-                ..
-            })
-        ));
+        assert!(matches!(blob, Err(GitError::WrongKind { expected: Kind::Tree, .. })));
         let values = create(json!({ "values": {} }));
         assert_eq!(values, Err(GitError::MissingField("values")));
     }

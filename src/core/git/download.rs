@@ -79,14 +79,7 @@ pub(super) fn whole_summary(draft: &Draft<'_>, version: &ObjectId) -> Result<Vec
             listed.path.insert_str(0, APP);
         }
     }
-    listing.insert(
-        0,
-        Listed {
-            path: APP.to_owned(),
-            mode: Mode::Directory,
-            id: root,
-        },
-    );
+    listing.insert(0, Listed { path: APP.to_owned(), mode: Mode::Directory, id: root });
     let snapshot = Snapshot {
         id: *version,
         trees: [SnapshotTree {
@@ -110,18 +103,13 @@ fn snapshot_entry(listed: &Listed) -> SnapshotEntry<'_> {
 
 /// Each blob once.
 fn snapshot_blobs(draft: &Draft<'_>, listing: &[Listed]) -> Result<Vec<SnapshotBlob>, GitError> {
-    let ids: BTreeSet<ObjectId> = listing
-        .iter()
-        .filter(|l| l.mode == Mode::File)
-        .map(|l| l.id)
-        .collect();
+    let ids: BTreeSet<ObjectId> =
+        listing.iter().filter(|l| l.mode == Mode::File).map(|l| l.id).collect();
     let mut blobs = Vec::with_capacity(ids.len());
     let mut bytes_left = MAX_SNAPSHOT_BYTES;
     for id in ids {
         let body = draft.expect(&id, Kind::Blob)?.body;
-        bytes_left = bytes_left
-            .checked_sub(body.len())
-            .ok_or(GitError::TooLarge)?;
+        bytes_left = bytes_left.checked_sub(body.len()).ok_or(GitError::TooLarge)?;
         blobs.push(SnapshotBlob { id, body });
     }
     Ok(blobs)

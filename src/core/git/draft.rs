@@ -14,10 +14,7 @@ pub struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Starts with nothing new.
     pub fn new(base: &'a dyn Objects) -> Self {
-        Self {
-            base,
-            new: BTreeMap::new(),
-        }
+        Self { base, new: BTreeMap::new() }
     }
 
     /// Adds an object unless the document has it already, and returns its id.
@@ -63,9 +60,7 @@ impl<'a> Draft<'a> {
     /// The entries of a tree that must exist.
     pub fn tree(&self, id: &ObjectId) -> Result<Vec<TreeEntry>, GitError> {
         let tree = self.expect(id, Kind::Tree)?;
-        tree_entries(&tree)
-            .map(|entry| Ok(entry?.to_entry()))
-            .collect()
+        tree_entries(&tree).map(|entry| Ok(entry?.to_entry())).collect()
     }
 
     /// A commit that must exist.
@@ -76,22 +71,13 @@ impl<'a> Draft<'a> {
     /// An object of this kind that must exist.
     pub fn expect(&self, id: &ObjectId, expected: Kind) -> Result<StoredObject, GitError> {
         let object = self.object(id)?.ok_or(GitError::NotFound(expected))?;
-        if object.kind == expected {
-            Ok(object)
-        } else {
-            Err(GitError::NotFound(expected))
-        }
+        if object.kind == expected { Ok(object) } else { Err(GitError::NotFound(expected)) }
     }
 
     /// The mode of an object that a client wants to put into a tree.
     pub fn mode(&self, id: &ObjectId) -> Result<Mode, GitError> {
-        let kind = self
-            .kind(id)?
-            .ok_or_else(|| GitError::MissingObject(id.to_string().into()))?;
-        Mode::of(kind).ok_or(GitError::WrongKind {
-            id: *id,
-            expected: Kind::Tree,
-        })
+        let kind = self.kind(id)?.ok_or_else(|| GitError::MissingObject(id.to_string().into()))?;
+        Mode::of(kind).ok_or(GitError::WrongKind { id: *id, expected: Kind::Tree })
     }
 }
 
@@ -108,9 +94,7 @@ mod tests {
         let old = draft.add(StoredObject::blob("old")).unwrap();
         let new = draft.add(StoredObject::blob("new")).unwrap();
         assert_eq!(draft.add(StoredObject::blob("new")), Ok(new));
-        let tree = draft
-            .add_tree(vec![TreeEntry::new("f", Mode::File, old)])
-            .unwrap();
+        let tree = draft.add_tree(vec![TreeEntry::new("f", Mode::File, old)]).unwrap();
         assert_eq!(draft.tree(&tree).unwrap()[0].id, old);
         let mut ids: Vec<_> = draft.into_new().iter().map(|object| object.id).collect();
         ids.sort();
@@ -132,12 +116,6 @@ mod tests {
         assert_eq!(draft.commit(&absent), Err(GitError::NotFound(Kind::Commit)));
         let commit = Commit::by_service(absent, vec![], "m", 1).to_object();
         let id = draft.add(commit).unwrap();
-        assert_eq!(
-            draft.mode(&id),
-            Err(GitError::WrongKind {
-                id,
-                expected: Kind::Tree
-            })
-        );
+        assert_eq!(draft.mode(&id), Err(GitError::WrongKind { id, expected: Kind::Tree }));
     }
 }

@@ -48,12 +48,7 @@ impl Protocol {
     /// The state of a document nobody has joined yet.
     pub fn new(attributes: Attributes, values: Bytes) -> Self {
         let empty = Bytes::from_static(b"[]");
-        Self {
-            attributes,
-            members: empty.clone(),
-            proposals: empty,
-            values,
-        }
+        Self { attributes, members: empty.clone(), proposals: empty, values }
     }
 
     /// The state that a version was made with.
@@ -82,19 +77,11 @@ impl Protocol {
         let attributes =
             serde_json::from_slice(&part(ATTRIBUTES)?).map_err(|_| GitError::Damaged(tree))?;
         let (members, proposals) = (part(MEMBERS)?, part(PROPOSALS)?);
-        Ok(Some(Self {
-            attributes,
-            members,
-            proposals,
-            values: part(VALUES)?,
-        }))
+        Ok(Some(Self { attributes, members, proposals, values: part(VALUES)? }))
     }
 
     fn add_to(&self, draft: &mut Draft<'_>) -> Result<ObjectId, GitError> {
-        let Attributes {
-            minimum_sequence_number: min,
-            sequence_number: seq,
-        } = self.attributes;
+        let Attributes { minimum_sequence_number: min, sequence_number: seq } = self.attributes;
         let attributes =
             format!("{{\"minimumSequenceNumber\":{min},\"sequenceNumber\":{seq}}}").into();
         let parts = [
@@ -134,9 +121,7 @@ pub(super) fn add_version(
 /// The entries of the app's part of a summary, whether it stands below `.app` or at the root.
 fn app_entries(draft: &Draft<'_>, summary: &ObjectId) -> Result<Vec<TreeEntry>, GitError> {
     let mut entries = draft.tree(summary)?;
-    let app = entries
-        .iter()
-        .find(|entry| entry.name == APP && entry.mode == Mode::Directory);
+    let app = entries.iter().find(|entry| entry.name == APP && entry.mode == Mode::Directory);
     if let Some(app) = app {
         entries = draft.tree(&app.id)?;
     }

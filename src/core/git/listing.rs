@@ -39,11 +39,7 @@ impl Draft<'_> {
                 "" => entry.name,
                 _ => format!("{parent}/{}", entry.name),
             };
-            listing.push(Listed {
-                path: path.clone(),
-                mode: entry.mode,
-                id: entry.id,
-            });
+            listing.push(Listed { path: path.clone(), mode: entry.mode, id: entry.id });
             if recursive && entry.mode == Mode::Directory {
                 let depth_left = depth_left.checked_sub(1).ok_or(GitError::TooDeep)?;
                 self.list_below(&entry.id, &path, depth_left, recursive, listing)?;
@@ -68,12 +64,7 @@ mod tests {
         let dir = TreeEntry::new("d", Mode::Directory, inner);
         let root = draft.add_tree(vec![dir, file]).unwrap();
         let paths = |recursive| -> Vec<String> {
-            draft
-                .list(&root, recursive)
-                .unwrap()
-                .into_iter()
-                .map(|l| l.path)
-                .collect()
+            draft.list(&root, recursive).unwrap().into_iter().map(|l| l.path).collect()
         };
         assert_eq!(paths(true), ["d", "d/f", "f"]);
         assert_eq!(paths(false), ["d", "f"]);
@@ -85,14 +76,10 @@ mod tests {
         let mut draft = Draft::new(&store);
         let mut tree = draft.add_tree(Vec::new()).unwrap();
         for _ in 0..MAX_TREE_DEPTH {
-            tree = draft
-                .add_tree(vec![TreeEntry::new("d", Mode::Directory, tree)])
-                .unwrap();
+            tree = draft.add_tree(vec![TreeEntry::new("d", Mode::Directory, tree)]).unwrap();
         }
         assert_eq!(draft.list(&tree, true).unwrap().len(), MAX_TREE_DEPTH);
-        tree = draft
-            .add_tree(vec![TreeEntry::new("d", Mode::Directory, tree)])
-            .unwrap();
+        tree = draft.add_tree(vec![TreeEntry::new("d", Mode::Directory, tree)]).unwrap();
         assert_eq!(draft.list(&tree, true), Err(GitError::TooDeep));
 
         let mut tree = draft.add_tree(Vec::new()).unwrap();

@@ -137,11 +137,7 @@ impl StoredObject {
     /// Names the content.
     pub fn new(kind: Kind, body: impl Into<Bytes>) -> Self {
         let body = body.into();
-        Self {
-            id: ObjectId::of(kind, &body),
-            kind,
-            body,
-        }
+        Self { id: ObjectId::of(kind, &body), kind, body }
     }
 
     /// A blob of these bytes.
@@ -157,21 +153,12 @@ mod tests {
     #[test]
     fn ids_are_those_of_git() {
         let empty_blob = StoredObject::blob("");
-        assert_eq!(
-            empty_blob.id.to_string(),
-            "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
-        );
+        assert_eq!(empty_blob.id.to_string(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
         let empty_tree = ObjectId::of(Kind::Tree, b"");
-        assert_eq!(
-            empty_tree.to_string(),
-            "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-        );
+        assert_eq!(empty_tree.to_string(), "4b825dc642cb6eb9a060e54bf8d69288fbee4904");
         // From recorded traffic of an official client.
         let blob = StoredObject::blob("remote blob");
-        assert_eq!(
-            blob.id.to_string(),
-            "8de16e4d53aae53d45cb74b8c1d1bedac53af565"
-        );
+        assert_eq!(blob.id.to_string(), "8de16e4d53aae53d45cb74b8c1d1bedac53af565");
     }
 
     #[test]
@@ -180,18 +167,8 @@ mod tests {
         let id: ObjectId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);
         assert_eq!(text.to_uppercase().parse::<ObjectId>().unwrap(), id);
-        for bad in [
-            "",
-            "8de1",
-            &text[1..],
-            &format!("{text}0"),
-            &text.replace('8', "g"),
-            "é",
-        ] {
-            assert!(
-                matches!(bad.parse::<ObjectId>(), Err(GitError::InvalidId)),
-                "{bad}"
-            );
+        for bad in ["", "8de1", &text[1..], &format!("{text}0"), &text.replace('8', "g"), "é"] {
+            assert!(matches!(bad.parse::<ObjectId>(), Err(GitError::InvalidId)), "{bad}");
         }
     }
 }

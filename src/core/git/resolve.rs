@@ -78,15 +78,9 @@ mod tests {
         let mut store = MemoryObjects::default();
         let mut draft = Draft::new(&store);
         let blob = draft.add(StoredObject::blob("x")).unwrap();
-        let inner = draft
-            .add_tree(vec![TreeEntry::new("my%20map", Mode::File, blob)])
-            .unwrap();
-        let root = draft
-            .add_tree(vec![TreeEntry::new("a", Mode::Directory, inner)])
-            .unwrap();
-        let version = draft
-            .add(Commit::by_service(root, vec![], "m", 1).to_object())
-            .unwrap();
+        let inner = draft.add_tree(vec![TreeEntry::new("my%20map", Mode::File, blob)]).unwrap();
+        let root = draft.add_tree(vec![TreeEntry::new("a", Mode::Directory, inner)]).unwrap();
+        let version = draft.add(Commit::by_service(root, vec![], "m", 1).to_object()).unwrap();
         let new = draft.into_new();
         store.insert(new);
         store.head = Some(version);
@@ -94,39 +88,19 @@ mod tests {
 
         let file = Ok((Mode::File, blob));
         assert_eq!(draft.resolve(&blob.to_string()), file);
-        assert_eq!(
-            draft.resolve(&version.to_string()),
-            Ok((Mode::Directory, root))
-        );
+        assert_eq!(draft.resolve(&version.to_string()), Ok((Mode::Directory, root)));
         assert_eq!(draft.resolve(&format!("{version}/.app/a/my%20map")), file);
         assert_eq!(draft.resolve(&format!("{version}/a/my map")), file);
         assert_eq!(draft.resolve(&format!("{root}/a/my%20map")), file);
         assert_eq!(draft.resolve("/a/my%20map"), file);
         assert_eq!(draft.resolve("/.app/a"), Ok((Mode::Directory, inner)));
-        assert_eq!(
-            draft.resolve(&format!("{inner}/.app")),
-            Ok((Mode::Directory, inner))
-        );
+        assert_eq!(draft.resolve(&format!("{inner}/.app")), Ok((Mode::Directory, inner)));
         assert_eq!(draft.resolve("/"), Ok((Mode::Directory, root)));
-        for bad in [
-            "",
-            "x",
-            "/b",
-            "/a/.app",
-            "/a/my%20map/y",
-            &format!("{blob}/y"),
-        ] {
-            assert_eq!(
-                draft.resolve(bad),
-                Err(GitError::MissingObject(bad.into())),
-                "{bad}"
-            );
+        for bad in ["", "x", "/b", "/a/.app", "/a/my%20map/y", &format!("{blob}/y")] {
+            assert_eq!(draft.resolve(bad), Err(GitError::MissingObject(bad.into())), "{bad}");
         }
         let absent = ObjectId::of(Kind::Blob, b"absent").to_string();
-        assert_eq!(
-            draft.resolve(&absent),
-            Err(GitError::MissingObject(absent.into()))
-        );
+        assert_eq!(draft.resolve(&absent), Err(GitError::MissingObject(absent.into())));
     }
 
     #[test]

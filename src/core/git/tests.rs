@@ -48,12 +48,7 @@ impl Document {
     }
 
     fn run(&mut self, request: GitRequest, dialect: RestDialect) -> (u16, Value) {
-        let job = GitJob {
-            request,
-            dialect,
-            document: "doc".into(),
-            time_unix_s: NOW,
-        };
+        let job = GitJob { request, dialect, document: "doc".into(), time_unix_s: NOW };
         let answer = job.run(&self.objects);
         assert!(answer.status < 300 || answer.new_objects.is_empty());
         self.objects.insert(answer.new_objects);
@@ -81,18 +76,9 @@ impl Document {
             summary_seq: seq + 1,
         };
         let protocol = protocol_at(seq);
-        let context = AcceptContext {
-            time_unix_s: NOW,
-            ..AcceptContext::default()
-        };
+        let context = AcceptContext { time_unix_s: NOW, ..AcceptContext::default() };
         let verdict = accept_summary(&self.objects, &proposal, &protocol, &context).unwrap();
-        let SummaryVerdict::Ack {
-            version,
-            new_objects,
-        } = verdict
-        else {
-            panic!("{verdict:?}")
-        };
+        let SummaryVerdict::Ack { version, new_objects } = verdict else { panic!("{verdict:?}") };
         self.objects.insert(new_objects);
         self.objects.head = Some(version);
         version
@@ -100,9 +86,7 @@ impl Document {
 
     /// The paths and contents of a version as whole-summary drivers read it.
     pub(super) fn download(&mut self, version: &str) -> BTreeMap<String, Vec<u8>> {
-        let (status, snapshot) = self.fluid(GitRequest::Summary {
-            version: version.into(),
-        });
+        let (status, snapshot) = self.fluid(GitRequest::Summary { version: version.into() });
         assert_eq!(status, 200, "{snapshot}");
         let blobs: BTreeMap<&str, Vec<u8>> = snapshot["blobs"]
             .as_array()
@@ -136,14 +120,8 @@ fn decoded(blob: &Value) -> Vec<u8> {
 }
 
 pub(super) fn protocol_at(seq: u64) -> Protocol {
-    let attributes = Attributes {
-        minimum_sequence_number: seq - 1,
-        sequence_number: seq,
-    };
-    Protocol {
-        members: "[[\"c\",{}]]".into(),
-        ..Protocol::new(attributes, "[]".into())
-    }
+    let attributes = Attributes { minimum_sequence_number: seq - 1, sequence_number: seq };
+    Protocol { members: "[[\"c\",{}]]".into(), ..Protocol::new(attributes, "[]".into()) }
 }
 
 fn recorded() -> Value {
@@ -170,10 +148,7 @@ fn the_recorded_listing_is_served_as_the_reference_service_does() {
     let recorded = &recorded()["createWhole"];
     let mut document = Document::create(&body_of(recorded));
     let id = recorded["tree"].as_str().unwrap().to_owned();
-    let (status, mut answer) = document.fluid(GitRequest::Tree {
-        id,
-        recursive: true,
-    });
+    let (status, mut answer) = document.fluid(GitRequest::Tree { id, recursive: true });
     assert_eq!(status, 200);
     for entry in answer["tree"].as_array_mut().unwrap() {
         // The reference forgets the zero in this one place.
@@ -224,10 +199,7 @@ fn an_upload_comes_back_whole_and_keeps_what_it_refers_to() {
     let attachment_id = attachment.id.to_string();
     document.objects.insert([attachment]);
 
-    let channels = tree(vec![entry(
-        "my%20map",
-        tree(vec![entry("header", text("h1"))]),
-    )]);
+    let channels = tree(vec![entry("my%20map", tree(vec![entry("header", text("h1"))]))]);
     let full = json!({ "type": "channel", "entries": [
         entry(".channels", channels),
         { "path": "0", "type": "blob", "id": attachment_id },
@@ -253,22 +225,12 @@ fn an_upload_comes_back_whole_and_keeps_what_it_refers_to() {
     assert_eq!(files[".app/.channels/my%20map/header"], b"h1");
     assert_eq!(files[".app/raw"], b"new");
     assert!(!files.contains_key(".app/0"));
-    assert_eq!(
-        document.download(&first.to_string())[".app/raw"],
-        [0, 1, 0xff]
-    );
+    assert_eq!(document.download(&first.to_string())[".app/raw"], [0, 1, 0xff]);
 
-    let commits = GitRequest::Commits {
-        start: "doc".into(),
-        count: 10,
-    };
+    let commits = GitRequest::Commits { start: "doc".into(), count: 10 };
     let (_, versions) = document.fluid(commits);
-    let messages: Vec<_> = versions
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|v| &v["commit"]["message"])
-        .collect();
+    let messages: Vec<_> =
+        versions.as_array().unwrap().iter().map(|v| &v["commit"]["message"]).collect();
     assert_eq!(messages, ["Summary @9\n", "Summary @5\n", "New document\n"]);
 }
 

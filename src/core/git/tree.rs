@@ -61,11 +61,7 @@ pub struct TreeEntry {
 impl TreeEntry {
     /// An entry of the given name for an object.
     pub fn new(name: impl Into<String>, mode: Mode, id: ObjectId) -> Self {
-        Self {
-            name: name.into(),
-            mode,
-            id,
-        }
+        Self { name: name.into(), mode, id }
     }
 }
 
@@ -100,10 +96,7 @@ pub fn write_tree(mut entries: Vec<TreeEntry>) -> Result<StoredObject, GitError>
         return Err(GitError::DuplicateName);
     }
     entries.sort_by(|a, b| sort_key(a).cmp(sort_key(b)));
-    let body_bytes = entries
-        .iter()
-        .map(|e| 8 + e.name.len() + ObjectId::BYTES)
-        .sum();
+    let body_bytes = entries.iter().map(|e| 8 + e.name.len() + ObjectId::BYTES).sum();
     let mut body = Vec::with_capacity(body_bytes);
     for entry in &entries {
         body.extend_from_slice(entry.mode.bytes().as_bytes());
@@ -139,11 +132,7 @@ fn is_dot_git(name: &str) -> bool {
         return true;
     }
     name.split('\\').any(|part| {
-        let stem = part
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(['.', ' ']);
+        let stem = part.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
         stem.eq_ignore_ascii_case(".git") || stem.eq_ignore_ascii_case("git~1")
     })
 }
@@ -157,10 +146,7 @@ const fn is_ignored_by_hfs(c: char) -> bool {
 ///
 /// Yields [`GitError::Damaged`] once and ends where the bytes are not a tree of ours.
 pub fn tree_entries(tree: &StoredObject) -> TreeEntries<'_> {
-    TreeEntries {
-        id: tree.id,
-        rest: &tree.body,
-    }
+    TreeEntries { id: tree.id, rest: &tree.body }
 }
 
 /// See [`tree_entries`].
@@ -181,11 +167,7 @@ impl<'a> TreeEntries<'a> {
         };
         let (id, rest) = tail.split_first_chunk::<{ ObjectId::BYTES }>()?;
         self.rest = rest;
-        Some(TreeEntryRef {
-            name,
-            mode,
-            id: ObjectId::from_bytes(*id),
-        })
+        Some(TreeEntryRef { name, mode, id: ObjectId::from_bytes(*id) })
     }
 }
 
@@ -230,10 +212,7 @@ mod tests {
     #[test]
     fn the_empty_tree_has_its_well_known_id() {
         let tree = write_tree(Vec::new()).unwrap();
-        assert_eq!(
-            tree.id.to_string(),
-            "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-        );
+        assert_eq!(tree.id.to_string(), "4b825dc642cb6eb9a060e54bf8d69288fbee4904");
         assert_eq!(tree_entries(&tree).count(), 0);
     }
 
@@ -262,30 +241,15 @@ mod tests {
             let result = write_tree(vec![entry(name, Mode::File)]);
             assert_eq!(result, Err(GitError::InvalidName), "{name:?}");
         }
-        for name in [
-            ".gitx",
-            "git",
-            ".app",
-            "a%2Fb",
-            "ü",
-            " ",
-            "a\\b",
-            &long[1..],
-        ] {
-            assert!(
-                write_tree(vec![entry(name, Mode::File)]).is_ok(),
-                "{name:?}"
-            );
+        for name in [".gitx", "git", ".app", "a%2Fb", "ü", " ", "a\\b", &long[1..]] {
+            assert!(write_tree(vec![entry(name, Mode::File)]).is_ok(), "{name:?}");
         }
     }
 
     #[test]
     fn duplicate_names_are_refused_whatever_their_mode() {
-        let twins = vec![
-            entry("a", Mode::File),
-            entry("a.b", Mode::File),
-            entry("a", Mode::Directory),
-        ];
+        let twins =
+            vec![entry("a", Mode::File), entry("a.b", Mode::File), entry("a", Mode::Directory)];
         assert_eq!(write_tree(twins), Err(GitError::DuplicateName));
     }
 
@@ -293,10 +257,7 @@ mod tests {
     fn damaged_bytes_end_the_iteration_with_one_error() {
         let good = write_tree(vec![entry("a", Mode::File), entry("b", Mode::File)]).unwrap();
         for cut in 1..good.body.len() {
-            let tree = StoredObject {
-                body: good.body.slice(..cut),
-                ..good.clone()
-            };
+            let tree = StoredObject { body: good.body.slice(..cut), ..good.clone() };
             let errors = tree_entries(&tree).filter(Result::is_err).count();
             let whole = cut == good.body.len() / 2;
             assert_eq!(errors, usize::from(!whole), "cut at {cut}");

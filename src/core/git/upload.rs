@@ -92,10 +92,7 @@ impl Node<'_> {
     pub(super) fn add_root(self, draft: &mut Draft<'_>) -> Result<ObjectId, GitError> {
         match self.add(draft)? {
             (Mode::Directory, id) => Ok(id),
-            (Mode::File, id) => Err(GitError::WrongKind {
-                id,
-                expected: Kind::Tree,
-            }),
+            (Mode::File, id) => Err(GitError::WrongKind { id, expected: Kind::Tree }),
         }
     }
 
@@ -176,9 +173,7 @@ impl Content<'_> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.into()),
             Self::Text(text) if encoding == Some("base64") => {
-                let bytes = BASE64
-                    .decode(text.as_bytes())
-                    .map_err(|_| GitError::InvalidBase64)?;
+                let bytes = BASE64.decode(text.as_bytes()).map_err(|_| GitError::InvalidBase64)?;
                 Ok(bytes.into())
             }
             Self::Text(text) => Ok(text.into_owned().into_bytes().into()),
@@ -251,31 +246,13 @@ mod tests {
 
     #[test]
     fn content_has_many_forms() {
-        assert_eq!(
-            blob(r#"{"type":2,"content":"t\u00fc\n"}"#),
-            Ok("tü\n".into())
-        );
-        assert_eq!(
-            blob(r#"{"content":"plain","encoding":"utf-8"}"#),
-            Ok(b"plain".into())
-        );
-        assert_eq!(
-            blob(r#"{"content":"/w==","encoding":"base64"}"#),
-            Ok(vec![0xff])
-        );
-        assert_eq!(
-            blob(r#"{"content":"/w","encoding":"base64"}"#),
-            Ok(vec![0xff])
-        );
-        assert_eq!(
-            blob(r#"{"content":{"0":1,"1":255,"2":0}}"#),
-            Ok(vec![1, 255, 0])
-        );
+        assert_eq!(blob(r#"{"type":2,"content":"t\u00fc\n"}"#), Ok("tü\n".into()));
+        assert_eq!(blob(r#"{"content":"plain","encoding":"utf-8"}"#), Ok(b"plain".into()));
+        assert_eq!(blob(r#"{"content":"/w==","encoding":"base64"}"#), Ok(vec![0xff]));
+        assert_eq!(blob(r#"{"content":"/w","encoding":"base64"}"#), Ok(vec![0xff]));
+        assert_eq!(blob(r#"{"content":{"0":1,"1":255,"2":0}}"#), Ok(vec![1, 255, 0]));
         assert_eq!(blob(r#"{"content":{}}"#), Ok(vec![]));
-        assert_eq!(
-            blob(r#"{"content":{"type":"Buffer","data":[9,8]}}"#),
-            Ok(vec![9, 8])
-        );
+        assert_eq!(blob(r#"{"content":{"type":"Buffer","data":[9,8]}}"#), Ok(vec![9, 8]));
         assert_eq!(blob(r#"{"content":[9,8]}"#), Ok(vec![9, 8]));
     }
 
@@ -297,10 +274,7 @@ mod tests {
         }
         let invalid = blob(r#"{"content":"****","encoding":"base64"}"#);
         assert_eq!(invalid, Err(GitError::InvalidBase64));
-        assert_eq!(
-            blob(r#"{"type":2}"#),
-            Err(GitError::MissingField("content"))
-        );
+        assert_eq!(blob(r#"{"type":2}"#), Err(GitError::MissingField("content")));
     }
 
     #[test]
@@ -309,10 +283,7 @@ mod tests {
         let node = Node::parse(body).unwrap();
         let (name, child) = &node.tree.as_ref().unwrap().0[0];
         assert!(matches!(name.0, Cow::Borrowed("a")));
-        assert!(matches!(
-            child.content,
-            Some(Content::Text(Cow::Borrowed("plain")))
-        ));
+        assert!(matches!(child.content, Some(Content::Text(Cow::Borrowed("plain")))));
     }
 
     #[test]

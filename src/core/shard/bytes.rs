@@ -21,20 +21,14 @@ impl Shard {
     ) {
         self.counters.connections_opened += 1;
         let sid = self.random.next();
-        self.conns
-            .insert(conn, Box::new(Connection::new(peer, sid, now.mono_ms)));
+        self.conns.insert(conn, Box::new(Connection::new(peer, sid, now.mono_ms)));
         let from_peer = self.per_address.entry(peer).or_default();
         *from_peer += 1;
         let too_many = *from_peer > self.config.limits.sockets_per_address_max
             || self.conns.count() > self.config.limits.sockets_max;
         if too_many {
             let mut port = self.port(actions);
-            port.log(
-                LogLevel::Warn,
-                "socket refused",
-                None,
-                format!("too many from {peer}"),
-            );
+            port.log(LogLevel::Warn, "socket refused", None, format!("too many from {peer}"));
             port.abort(conn);
         }
     }
@@ -97,12 +91,7 @@ impl Shard {
                 close.into()
             }
         };
-        port.log(
-            LogLevel::Warn,
-            "large message refused",
-            None,
-            "too many are under way at once",
-        );
+        port.log(LogLevel::Warn, "large message refused", None, "too many are under way at once");
         port.push(conn, last_words);
         port.close(conn);
         self.leave_all(now, conn, actions);
@@ -115,10 +104,7 @@ impl Shard {
         };
         c.state.heard_ms = now.mono_ms;
         match std::mem::replace(&mut c.state.protocol, Protocol::Busy) {
-            Protocol::Http {
-                mut reader,
-                is_answering,
-            } => {
+            Protocol::Http { mut reader, is_answering } => {
                 if reader.is_idle() {
                     c.state.opened_ms = now.mono_ms;
                 }
@@ -190,11 +176,7 @@ impl Shard {
                 } else {
                     self.malformed(conn, Malformed::Frame, None, "", actions);
                 }
-                self.scratch = if json.capacity() > 1 << 20 {
-                    Vec::new()
-                } else {
-                    json
-                };
+                self.scratch = if json.capacity() > 1 << 20 { Vec::new() } else { json };
             }
             Message::Text(text) => self.said(now, conn, dialect, text, actions),
             Message::Binary(_) => {

@@ -27,11 +27,7 @@ impl Shard {
                 Some(_) => br#"{"reason":"invalid_topic"}"#,
                 None => br#"{"reason":"unmatched topic"}"#,
             };
-            let event = ServerEvent::Reply {
-                message_ref,
-                ok: false,
-                response,
-            };
+            let event = ServerEvent::Reply { message_ref, ok: false, response };
             let join_ref = join_ref.filter(|_| topic.starts_with("document:"));
             return self.tell(conn, topic, join_ref, event, actions);
         };
@@ -43,11 +39,7 @@ impl Shard {
         let Some(c) = port.conn(conn) else { return };
         if c.state.channels.len() >= CHANNELS_MAX {
             let response = br#"{"reason":"too many topics"}"#;
-            let event = ServerEvent::Reply {
-                message_ref,
-                ok: false,
-                response,
-            };
+            let event = ServerEvent::Reply { message_ref, ok: false, response };
             return self.tell(conn, topic, join_ref, event, actions);
         }
         let channel = Channel {
@@ -57,20 +49,10 @@ impl Shard {
             place: Place::Joined,
         };
         c.state.channels.push(channel);
-        let event = ServerEvent::Reply {
-            message_ref,
-            ok: true,
-            response: b"{}",
-        };
+        let event = ServerEvent::Reply { message_ref, ok: true, response: b"{}" };
         self.tell(conn, topic, join_ref, event, actions);
         if let Some(old_ref) = had_channel {
-            self.tell(
-                conn,
-                topic,
-                old_ref.as_deref(),
-                ServerEvent::ChannelClosed,
-                actions,
-            );
+            self.tell(conn, topic, old_ref.as_deref(), ServerEvent::ChannelClosed, actions);
         }
     }
 
@@ -82,20 +64,10 @@ impl Shard {
         (topic, join_ref, message_ref): Addressed<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let event = ServerEvent::Reply {
-            message_ref,
-            ok: true,
-            response: b"{}",
-        };
+        let event = ServerEvent::Reply { message_ref, ok: true, response: b"{}" };
         self.tell(conn, topic, join_ref, event, actions);
         if let Some(join_ref) = self.remove_channel(now, conn, topic, actions) {
-            self.tell(
-                conn,
-                topic,
-                join_ref.as_deref(),
-                ServerEvent::ChannelClosed,
-                actions,
-            );
+            self.tell(conn, topic, join_ref.as_deref(), ServerEvent::ChannelClosed, actions);
         }
     }
 
@@ -134,22 +106,14 @@ impl Shard {
             }
             let place = Place::Waiting;
             let topic = "".into();
-            c.state.channels.push(Channel {
-                topic,
-                join_ref: None,
-                key: key.clone(),
-                place,
-            });
+            c.state.channels.push(Channel { topic, join_ref: None, key: key.clone(), place });
         } else if !self.start_waiting(now, conn, topic, join_ref, actions) {
             return;
         }
         let waiter = Waiter {
             conn,
             topic: topic.into(),
-            admitted: crate::admission::Admitted {
-                join_ref: join_ref.map(Box::from),
-                ..admitted
-            },
+            admitted: crate::admission::Admitted { join_ref: join_ref.map(Box::from), ..admitted },
             since_ms: now.mono_ms,
         };
         self.enter(now, &key, waiter, actions);
@@ -168,11 +132,7 @@ impl Shard {
         let Some(c) = port.conn(conn) else {
             return false;
         };
-        let channel = c
-            .state
-            .channels
-            .iter_mut()
-            .find(|channel| &*channel.topic == topic);
+        let channel = c.state.channels.iter_mut().find(|channel| &*channel.topic == topic);
         let Some(channel) = channel.filter(|channel| channel.join_ref.as_deref() == join_ref)
         else {
             return false;
@@ -193,12 +153,7 @@ impl Shard {
             Some((slot, Entry::Ready(_))) => self.attach(now, slot, waiter, actions),
             Some((_, Entry::Loading { waiters })) => waiters.push(waiter),
             None => {
-                self.docs.insert(
-                    key,
-                    Entry::Loading {
-                        waiters: vec![waiter],
-                    },
-                );
+                self.docs.insert(key, Entry::Loading { waiters: vec![waiter] });
                 actions.push(Action::Load { doc: key.clone() });
             }
         }
@@ -223,11 +178,7 @@ impl Shard {
         if !c.state.channels.iter().any(|c| waiter.waits_at(c)) {
             return; // it has left meanwhile
         }
-        if self
-            .docs
-            .get(slot)
-            .is_some_and(|d| d.members().len() >= clients_max)
-        {
+        if self.docs.get(slot).is_some_and(|d| d.members().len() >= clients_max) {
             let error = ConnectError {
                 code: 429,
                 message: "Too Many Clients Connected to Document".into(),
@@ -259,22 +210,14 @@ impl Shard {
         let Some(c) = port.conn(conn) else { return };
         let channel = c.state.channels.iter_mut().find(|c| waiter.waits_at(c));
         if let Some(channel) = channel {
-            channel.place = Place::Here(Seat {
-                doc: slot,
-                member,
-                client,
-                expires_unix_s,
-            });
+            channel.place = Place::Here(Seat { doc: slot, member, client, expires_unix_s });
         }
     }
 
     /// Why nobody may connect now: the service drains, or the partition cannot be written.
     fn closed_to_new_clients(&self, now: Now, key: &DocKey) -> Option<ConnectError> {
         let partition = self.config.placement.partition(key);
-        let queue = self
-            .commits
-            .iter()
-            .find(|queue| queue.partition == partition);
+        let queue = self.commits.iter().find(|queue| queue.partition == partition);
         let is_frozen = queue.is_some_and(|queue| queue.is_frozen(now.mono_ms));
         (is_frozen || self.drain.is_some()).then(super::documents::unavailable)
     }
@@ -310,13 +253,7 @@ impl Shard {
         actions: &mut Vec<Action>,
     ) {
         self.counters.connects_refused += 1;
-        self.tell(
-            conn,
-            topic,
-            join_ref,
-            ServerEvent::ConnectError(error),
-            actions,
-        );
+        self.tell(conn, topic, join_ref, ServerEvent::ConnectError(error), actions);
     }
 
     /// Sends the message on if its document lives on another core: with the whole socket, if this
@@ -338,33 +275,17 @@ impl Shard {
         };
         if c.state.channels.is_empty() {
             let text = Bytes::copy_from_slice(text);
-            c.state.carried = Some(Carried {
-                text,
-                rest: Bytes::new(),
-                output: Vec::new(),
-            });
+            c.state.carried = Some(Carried { text, rest: Bytes::new(), output: Vec::new() });
             return true;
         }
-        c.state
-            .channels
-            .retain(|channel| &*channel.topic != topic || topic.is_empty());
+        c.state.channels.retain(|channel| &*channel.topic != topic || topic.is_empty());
         if c.state.channels.len() < CHANNELS_MAX {
             let place = Place::Elsewhere(to);
-            let channel = Channel {
-                topic: topic.into(),
-                join_ref: None,
-                key: key.clone(),
-                place,
-            };
+            let channel = Channel { topic: topic.into(), join_ref: None, key: key.clone(), place };
             c.state.channels.push(channel);
             let (peer, dialect) = (c.state.peer, c.state.dialect.unwrap_or(Dialect::Phoenix));
             let text = Bytes::copy_from_slice(text);
-            let mail = Mail::Message {
-                conn,
-                dialect,
-                peer,
-                text,
-            };
+            let mail = Mail::Message { conn, dialect, peer, text };
             actions.push(Action::Post { to, mail });
         }
         true
@@ -383,11 +304,7 @@ impl Shard {
         }
         self.forget_address(c.state.peer);
         self.counters.handoffs += 1;
-        actions.push(Action::Handoff {
-            conn,
-            to,
-            state: c.state,
-        });
+        actions.push(Action::Handoff { conn, to, state: c.state });
     }
 
     fn destination(&self, state: &crate::session::Connection) -> Option<ShardId> {
@@ -412,11 +329,7 @@ impl Shard {
     ) -> Option<Option<Box<str>>> {
         let mut port = self.port(actions);
         let c = port.conn(conn)?;
-        let at = c
-            .state
-            .channels
-            .iter()
-            .position(|channel| &*channel.topic == topic)?;
+        let at = c.state.channels.iter().position(|channel| &*channel.topic == topic)?;
         let channel = c.state.channels.remove(at);
         self.leave_place(now, conn, &channel.place, actions);
         Some(channel.join_ref)
@@ -437,10 +350,7 @@ impl Shard {
                 self.with(seat.doc, actions, |d, port| d.leave(port, now, seat.member));
             }
             Place::Elsewhere(to) => {
-                actions.push(Action::Post {
-                    to,
-                    mail: Mail::Unlink { conn },
-                });
+                actions.push(Action::Post { to, mail: Mail::Unlink { conn } });
             }
             Place::Joined | Place::Waiting => {}
         }

@@ -64,10 +64,7 @@ impl Docs {
             self.slots.push(Slot::default());
             (self.slots.len() - 1) as u32
         });
-        let mut id = DocSlot {
-            slot,
-            generation: 0,
-        };
+        let mut id = DocSlot { slot, generation: 0 };
         if let Some(place) = self.slots.get_mut(slot as usize) {
             place.generation = place.generation.wrapping_add(1);
             place.entry = Some((key.clone(), entry));
@@ -79,21 +76,14 @@ impl Docs {
 
     pub fn entry(&mut self, id: DocSlot) -> Option<&mut Entry> {
         let slot = self.slots.get_mut(id.slot as usize)?;
-        let (_, entry) = slot
-            .entry
-            .as_mut()
-            .filter(|_| slot.generation == id.generation)?;
+        let (_, entry) = slot.entry.as_mut().filter(|_| slot.generation == id.generation)?;
         Some(entry)
     }
 
     #[must_use]
     pub fn get(&self, id: DocSlot) -> Option<&Document> {
         let slot = self.slots.get(id.slot as usize)?;
-        match slot
-            .entry
-            .as_ref()
-            .filter(|_| slot.generation == id.generation)?
-        {
+        match slot.entry.as_ref().filter(|_| slot.generation == id.generation)? {
             (_, Entry::Ready(document)) => Some(document),
             (_, Entry::Loading { .. }) => None,
         }
@@ -132,9 +122,6 @@ impl Docs {
     pub fn at_slot(&self, slot: usize) -> Option<DocSlot> {
         let place = self.slots.get(slot)?;
         place.entry.as_ref()?;
-        Some(DocSlot {
-            slot: slot as u32,
-            generation: place.generation,
-        })
+        Some(DocSlot { slot: slot as u32, generation: place.generation })
     }
 }

@@ -38,12 +38,7 @@ impl Shard {
             Ok(image) => self.open(now, key, *image.unwrap_or_default(), actions),
             Err(fault) => {
                 let mut port = self.port(actions);
-                port.log(
-                    LogLevel::Error,
-                    "document not loaded",
-                    Some(key),
-                    fault.to_string(),
-                );
+                port.log(LogLevel::Error, "document not loaded", Some(key), fault.to_string());
                 Err(unavailable())
             }
         };
@@ -53,9 +48,7 @@ impl Shard {
                     *entry = Entry::Ready(document);
                 }
                 self.counters.documents_loaded += 1;
-                self.with(slot, actions, |document, _| {
-                    document.settle_earlier_life(now)
-                });
+                self.with(slot, actions, |document, _| document.settle_earlier_life(now));
                 for waiter in waiters {
                     if is_known || waiter.admitted.creates {
                         self.attach(now, slot, waiter, actions);
@@ -82,11 +75,7 @@ impl Shard {
     /// client looks into the storage at the same time, and what it finds there says more.
     pub(super) fn answer_absent(&mut self, now: Now, actions: &mut Vec<Action>) {
         let due_ms = now.mono_ms.saturating_sub(ABSENT_ANSWER_MS);
-        while self
-            .absent
-            .first()
-            .is_some_and(|waiter| waiter.since_ms <= due_ms)
-        {
+        while self.absent.first().is_some_and(|waiter| waiter.since_ms <= due_ms) {
             let waiter = self.absent.remove(0);
             self.refuse(&waiter, &not_found(), actions);
         }
@@ -100,22 +89,15 @@ impl Shard {
         actions: &mut Vec<Action>,
     ) -> Result<Box<Document>, ConnectError> {
         let partition = self.config.placement.partition(key);
-        Document::load(key.clone(), partition, image, now.mono_ms)
-            .map(Box::new)
-            .map_err(|fault| {
-                let mut port = self.port(actions);
-                port.log(
-                    LogLevel::Error,
-                    "document damaged",
-                    Some(key),
-                    fault.to_string(),
-                );
-                ConnectError {
-                    code: 500,
-                    message: "The document's stored state is damaged".into(),
-                    retry_after_ms: Some(60_000),
-                }
-            })
+        Document::load(key.clone(), partition, image, now.mono_ms).map(Box::new).map_err(|fault| {
+            let mut port = self.port(actions);
+            port.log(LogLevel::Error, "document damaged", Some(key), fault.to_string());
+            ConnectError {
+                code: 500,
+                message: "The document's stored state is damaged".into(),
+                retry_after_ms: Some(60_000),
+            }
+        })
     }
 
     /// Forms the next group of every partition that has none under way.
@@ -133,11 +115,7 @@ impl Shard {
         result: Result<(), StoreFault>,
         actions: &mut Vec<Action>,
     ) {
-        let Some(queue) = self
-            .commits
-            .iter_mut()
-            .find(|queue| queue.partition == partition)
-        else {
+        let Some(queue) = self.commits.iter_mut().find(|queue| queue.partition == partition) else {
             return;
         };
         let members = queue.settled(batch);
@@ -179,13 +157,7 @@ impl Shard {
     /// Drops documents whose handling panicked.
     pub(super) fn drop_broken(&mut self, now: Now, actions: &mut Vec<Action>) {
         while let Some(slot) = self.broken.pop() {
-            self.fail(
-                now,
-                slot,
-                "document panicked",
-                "its state is dropped",
-                actions,
-            );
+            self.fail(now, slot, "document panicked", "its state is dropped", actions);
         }
     }
 
@@ -207,9 +179,7 @@ impl Shard {
         port.log(LogLevel::Error, what, Some(&document.key), detail);
         for member in document.members().iter() {
             if member.writer.is_some() {
-                let cause = NackCause::Frozen {
-                    retry_after_s: RETRY_AFTER_S,
-                };
+                let cause = NackCause::Frozen { retry_after_s: RETRY_AFTER_S };
                 let frame = document.nack_frame(member, cause, None);
                 port.push(member.conn, frame);
                 port.counters.nacks += 1;
@@ -227,11 +197,7 @@ impl Shard {
 }
 
 pub(super) fn not_found() -> ConnectError {
-    ConnectError {
-        code: 404,
-        message: "Document not found".into(),
-        retry_after_ms: None,
-    }
+    ConnectError { code: 404, message: "Document not found".into(), retry_after_ms: None }
 }
 
 /// The store or the document cannot serve now: retryable on every client.

@@ -47,10 +47,7 @@ impl Shard {
             }
         }
         if let Some(c) = self.conns.get_mut(conn) {
-            c.state.protocol = Protocol::Http {
-                reader,
-                is_answering,
-            };
+            c.state.protocol = Protocol::Http { reader, is_answering };
         }
     }
 
@@ -61,10 +58,7 @@ impl Shard {
             return;
         };
         match std::mem::replace(&mut c.state.protocol, Protocol::Busy) {
-            Protocol::Http {
-                reader,
-                is_answering: false,
-            } => {
+            Protocol::Http { reader, is_answering: false } => {
                 c.state.heard_ms = now.mono_ms;
                 c.state.opened_ms = now.mono_ms;
                 self.read_http(now, conn, reader, false, actions);
@@ -79,13 +73,7 @@ impl Shard {
     fn end_with_peer(&mut self, conn: ConnId, actions: &mut Vec<Action>) {
         let mut port = self.port(actions);
         let Some(c) = port.conn(conn) else { return };
-        let is_answering = matches!(
-            c.state.protocol,
-            Protocol::Http {
-                is_answering: true,
-                ..
-            }
-        );
+        let is_answering = matches!(c.state.protocol, Protocol::Http { is_answering: true, .. });
         if c.state.peer_has_ended && !is_answering && c.outbox.is_drained() {
             port.close(conn);
         }
@@ -142,15 +130,8 @@ impl Shard {
         c.state.pinged_ms = now.mono_ms;
         let sid = c.state.sid_text();
         let mut response = upgrade_response(upgrade);
-        let event = ServerEvent::Open {
-            sid: &sid,
-            max_payload: limit_bytes,
-        };
-        let address = Address {
-            dialect,
-            topic: "",
-            join_ref: None,
-        };
+        let event = ServerEvent::Open { sid: &sid, max_payload: limit_bytes };
+        let address = Address { dialect, topic: "", join_ref: None };
         response.extend_from_slice(&frame(&address, &event, 0));
         self.port(actions).push(conn, response.into());
         let mut rest = upgrade.rest.to_vec();

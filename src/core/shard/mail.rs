@@ -9,19 +9,11 @@ use crate::session::{Connection, Protocol};
 impl Shard {
     pub(super) fn mail(&mut self, now: Now, from: ShardId, mail: Mail, actions: &mut Vec<Action>) {
         match mail {
-            Mail::Message {
-                conn,
-                dialect,
-                peer,
-                text,
-            } => {
+            Mail::Message { conn, dialect, peer, text } => {
                 let link = self.links.of(from, conn).unwrap_or_else(|| {
                     let mut state = Connection::new(peer, self.random.next(), now.mono_ms);
                     state.dialect = Some(dialect);
-                    state.protocol = Protocol::Link {
-                        shard: from,
-                        socket: conn,
-                    };
+                    state.protocol = Protocol::Link { shard: from, socket: conn };
                     self.links.open(from, conn, Box::new(state))
                 });
                 self.said(now, link, dialect, &text, actions);

@@ -29,19 +29,11 @@ impl Shard {
         if self.forward(conn, dialect, &inbound, text, actions) {
             return;
         }
-        let Inbound {
-            topic,
-            join_ref,
-            message_ref,
-            event,
-        } = inbound;
+        let Inbound { topic, join_ref, message_ref, event } = inbound;
         let topic = &*topic;
         match event {
             ClientEvent::OpenNamespace => {
-                let sid = self
-                    .connection(conn)
-                    .map(Connection::sid_text)
-                    .unwrap_or_default();
+                let sid = self.connection(conn).map(Connection::sid_text).unwrap_or_default();
                 let event = ServerEvent::NamespaceOpened { sid: &sid };
                 self.tell(conn, topic, join_ref, event, actions);
             }
@@ -59,15 +51,8 @@ impl Shard {
                 self.leave_all(now, conn, actions);
             }
             ClientEvent::Heartbeat(heartbeat) => {
-                let event = ServerEvent::Pong {
-                    heartbeat,
-                    message_ref,
-                };
-                let topic = if heartbeat == Heartbeat::Phoenix {
-                    "phoenix"
-                } else {
-                    topic
-                };
+                let event = ServerEvent::Pong { heartbeat, message_ref };
+                let topic = if heartbeat == Heartbeat::Phoenix { "phoenix" } else { topic };
                 self.tell(conn, topic, None, event, actions);
             }
             ClientEvent::Alive => {}
@@ -95,11 +80,7 @@ impl Shard {
             Some(channel) => channel.join_ref.as_deref() == join_ref,
             None => {
                 let response = br#"{"reason":"unmatched topic"}"#;
-                let event = ServerEvent::Reply {
-                    message_ref,
-                    ok: false,
-                    response,
-                };
+                let event = ServerEvent::Reply { message_ref, ok: false, response };
                 self.tell(conn, topic, None, event, actions);
                 false
             }
@@ -121,15 +102,7 @@ impl Shard {
         };
         match event {
             ClientEvent::Connect(connect) => {
-                self.connect(
-                    now,
-                    conn,
-                    dialect,
-                    text,
-                    (topic, join_ref),
-                    &connect,
-                    actions,
-                );
+                self.connect(now, conn, dialect, text, (topic, join_ref), &connect, actions);
             }
             ClientEvent::Malformed(malformed) => {
                 self.malformed(conn, malformed, join_ref, topic, actions);
@@ -151,24 +124,15 @@ impl Shard {
         let Some(c) = self.conns.get(conn) else {
             return false;
         };
-        let to = c
-            .state
-            .channels
-            .iter()
-            .find_map(|channel| match channel.place {
-                Place::Elsewhere(shard) if !inbound.topic.is_empty() => {
-                    (*channel.topic == inbound.topic).then_some(shard)
-                }
-                _ => None,
-            });
+        let to = c.state.channels.iter().find_map(|channel| match channel.place {
+            Place::Elsewhere(shard) if !inbound.topic.is_empty() => {
+                (*channel.topic == inbound.topic).then_some(shard)
+            }
+            _ => None,
+        });
         let Some(to) = to else { return false };
         let text = Bytes::copy_from_slice(text);
-        let mail = Mail::Message {
-            conn,
-            dialect,
-            peer: c.state.peer,
-            text,
-        };
+        let mail = Mail::Message { conn, dialect, peer: c.state.peer, text };
         actions.push(Action::Post { to, mail });
         true
     }
@@ -212,10 +176,7 @@ impl Shard {
                 nack.message =
                     format!("{}: expected {}, got {got}", nack.message, seat.client).into();
                 self.counters.nacks += 1;
-                let event = ServerEvent::Nack {
-                    document: "",
-                    nack: &nack,
-                };
+                let event = ServerEvent::Nack { document: "", nack: &nack };
                 self.tell(conn, topic, join_ref, event, actions);
             }
             return;
@@ -289,10 +250,7 @@ impl Shard {
     ) {
         self.counters.nacks += 1;
         let nack = cause.words(dialect);
-        let event = ServerEvent::Nack {
-            document: "",
-            nack: &nack,
-        };
+        let event = ServerEvent::Nack { document: "", nack: &nack };
         self.tell(conn, topic, join_ref, event, actions);
     }
 
@@ -309,15 +267,7 @@ impl Shard {
         let Some(dialect) = port.conn(conn).and_then(|c| c.state.dialect) else {
             return;
         };
-        let bytes = frame(
-            &Address {
-                dialect,
-                topic,
-                join_ref,
-            },
-            &event,
-            0,
-        );
+        let bytes = frame(&Address { dialect, topic, join_ref }, &event, 0);
         port.push(conn, bytes);
     }
 }

@@ -102,12 +102,7 @@ impl Shard {
                 self.leave_all(now, conn, actions);
             }
             Due::Expired => {
-                port.log(
-                    LogLevel::Info,
-                    "token expired",
-                    None,
-                    "the client is asked to come back",
-                );
+                port.log(LogLevel::Info, "token expired", None, "the client is asked to come back");
                 self.dismiss(now, conn, actions);
             }
         }
@@ -151,11 +146,7 @@ impl Shard {
     }
 
     pub(super) fn start_drain(&mut self, now: Now, spread_ms: u64) {
-        self.drain.get_or_insert(Drain {
-            started_ms: now.mono_ms,
-            spread_ms,
-            told: 0,
-        });
+        self.drain.get_or_insert(Drain { started_ms: now.mono_ms, spread_ms, told: 0 });
     }
 
     /// Tells as many sockets as the time that has passed asks for, so that they do not all come
@@ -163,20 +154,14 @@ impl Shard {
     fn say_goodbyes(&mut self, now: Now, actions: &mut Vec<Action>) {
         let Some(mut drain) = self.drain else { return };
         let slots = self.conns.slots() as u64;
-        let passed_ms = now
-            .mono_ms
-            .saturating_sub(drain.started_ms)
-            .min(drain.spread_ms);
+        let passed_ms = now.mono_ms.saturating_sub(drain.started_ms).min(drain.spread_ms);
         let reached = match drain.spread_ms {
             0 => slots,
             spread_ms => slots * passed_ms / spread_ms,
         };
         while (drain.told as u64) < reached {
             // A request that is being answered closes its connection with the answer.
-            let conn = self
-                .conns
-                .at_slot(drain.told)
-                .filter(|conn| !self.is_answering(*conn));
+            let conn = self.conns.at_slot(drain.told).filter(|conn| !self.is_answering(*conn));
             if let Some(conn) = conn {
                 self.dismiss(now, conn, actions);
             }
@@ -187,15 +172,7 @@ impl Shard {
 
     fn is_answering(&self, conn: ConnId) -> bool {
         let state = self.connection(conn);
-        state.is_some_and(|s| {
-            matches!(
-                s.protocol,
-                Protocol::Http {
-                    is_answering: true,
-                    ..
-                }
-            )
-        })
+        state.is_some_and(|s| matches!(s.protocol, Protocol::Http { is_answering: true, .. }))
     }
 
     /// The polite goodbye: the dialect's word for "come back", then the close.
@@ -203,11 +180,7 @@ impl Shard {
         let mut port = self.port(actions);
         let Some(c) = port.conn(conn) else { return };
         if let Some(dialect) = c.state.dialect {
-            let address = Address {
-                dialect,
-                topic: "",
-                join_ref: None,
-            };
+            let address = Address { dialect, topic: "", join_ref: None };
             port.push(conn, frame(&address, &ServerEvent::Goodbye, 0));
         }
         port.close(conn);
@@ -222,9 +195,7 @@ fn next(at: usize, total: usize) -> usize {
 /// What time asks for on one connection; notes a ping as sent.
 fn due(state: &mut Connection, is_sending: bool, now: Now, handshake_ms: u64) -> Due {
     let silent_ms = now.mono_ms.saturating_sub(state.heard_ms);
-    let expired = state
-        .seats()
-        .any(|seat| seat.expires_unix_s <= now.unix_s());
+    let expired = state.seats().any(|seat| seat.expires_unix_s <= now.unix_s());
     match (&state.protocol, state.dialect) {
         (Protocol::Http { is_answering, .. }, _) if *is_answering || is_sending => Due::Nothing,
         (Protocol::Http { reader, .. }, _) if reader.is_idle() => {
@@ -238,11 +209,7 @@ fn due(state: &mut Connection, is_sending: bool, now: Now, handshake_ms: u64) ->
             // A body may take longer, at no less than about 16 KB a second.
             let allowed_ms = handshake_ms + reader.buffered_bytes() as u64 / 16;
             let taken_ms = now.mono_ms.saturating_sub(state.opened_ms);
-            if taken_ms > allowed_ms {
-                Due::TimedOut
-            } else {
-                Due::Nothing
-            }
+            if taken_ms > allowed_ms { Due::TimedOut } else { Due::Nothing }
         }
         (Protocol::Busy, _) => Due::Nothing,
         _ if expired => Due::Expired,

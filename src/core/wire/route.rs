@@ -30,87 +30,48 @@ pub enum Route<'a> {
     Preflight,
 
     /// `POST /documents/:tenant`, and with an id in the path `POST /documents/:tenant/:document`.
-    CreateDocument {
-        tenant: Segment<'a>,
-        document: Option<Segment<'a>>,
-    },
+    CreateDocument { tenant: Segment<'a>, document: Option<Segment<'a>> },
     /// `GET /documents/:tenant/:document`
-    Document {
-        tenant: Segment<'a>,
-        document: Segment<'a>,
-    },
+    Document { tenant: Segment<'a>, document: Segment<'a> },
     /// `GET /documents/:tenant/session/:document`: where to connect.
-    Session {
-        tenant: Segment<'a>,
-        document: Segment<'a>,
-    },
+    Session { tenant: Segment<'a>, document: Segment<'a> },
     /// `DELETE /documents/:tenant/document/:document`
-    DeleteDocument {
-        tenant: Segment<'a>,
-        document: Segment<'a>,
-    },
+    DeleteDocument { tenant: Segment<'a>, document: Segment<'a> },
     /// `POST /documents/:tenant/document/:document/revokeToken`
-    RevokeToken {
-        tenant: Segment<'a>,
-        document: Segment<'a>,
-    },
+    RevokeToken { tenant: Segment<'a>, document: Segment<'a> },
     /// `GET /deltas[/v1]/:tenant/:document`, `GET /documents/:tenant/:document/deltas`
-    Deltas {
-        tenant: Segment<'a>,
-        document: Segment<'a>,
-    },
+    Deltas { tenant: Segment<'a>, document: Segment<'a> },
     /// `POST [/api/v1]/:tenant/:document/broadcast-signal`
-    BroadcastSignal {
-        tenant: Segment<'a>,
-        document: Segment<'a>,
-    },
+    BroadcastSignal { tenant: Segment<'a>, document: Segment<'a> },
 
     /// `GET /repos/:tenant/commits?sha=&count=`: a document's versions, newest first.
     Versions { tenant: Segment<'a> },
     /// `POST /repos/:tenant/git/blobs`
     CreateBlob { tenant: Segment<'a> },
     /// `GET /repos/:tenant/git/blobs/:id`
-    Blob {
-        tenant: Segment<'a>,
-        id: Segment<'a>,
-    },
+    Blob { tenant: Segment<'a>, id: Segment<'a> },
     /// `POST /repos/:tenant/git/trees`
     CreateTree { tenant: Segment<'a> },
     /// `GET /repos/:tenant/git/trees/:id[?recursive=1]`
-    Tree {
-        tenant: Segment<'a>,
-        id: Segment<'a>,
-    },
+    Tree { tenant: Segment<'a>, id: Segment<'a> },
     /// `POST /repos/:tenant/git/commits`
     CreateCommit { tenant: Segment<'a> },
     /// `GET /repos/:tenant/git/commits/:id`
-    Commit {
-        tenant: Segment<'a>,
-        id: Segment<'a>,
-    },
+    Commit { tenant: Segment<'a>, id: Segment<'a> },
     /// `GET /repos/:tenant/git/refs`
     Refs { tenant: Segment<'a> },
     /// `POST /repos/:tenant/git/refs`
     CreateRef { tenant: Segment<'a> },
     /// `GET /repos/:tenant/git/refs/*name`; the name may hold slashes and has no `refs/`.
-    Ref {
-        tenant: Segment<'a>,
-        name: Segment<'a>,
-    },
+    Ref { tenant: Segment<'a>, name: Segment<'a> },
     /// `PATCH /repos/:tenant/git/refs/*name`
-    UpdateRef {
-        tenant: Segment<'a>,
-        name: Segment<'a>,
-    },
+    UpdateRef { tenant: Segment<'a>, name: Segment<'a> },
     /// `POST /repos/:tenant/git/summaries[?initial=]`
     CreateSummary { tenant: Segment<'a> },
     /// `GET /repos/:tenant/git/summaries/latest`: of the document in the token.
     LatestSummary { tenant: Segment<'a> },
     /// `GET /repos/:tenant/git/summaries/:id`
-    Summary {
-        tenant: Segment<'a>,
-        id: Segment<'a>,
-    },
+    Summary { tenant: Segment<'a>, id: Segment<'a> },
 
     // Accounts, token mint, tenants, administration, OAuth and the pages come here.
     /// A known path, but not with this method; the methods it has, for the `allow` header.
@@ -128,11 +89,7 @@ pub fn route(method: Method, path: &str) -> Route<'_> {
     if method == Method::Options {
         return Route::Preflight;
     }
-    let method = if method == Method::Head {
-        Method::Get
-    } else {
-        method
-    };
+    let method = if method == Method::Head { Method::Get } else { method };
     let Some(inside) = path.strip_prefix('/') else {
         return Route::NotFound;
     };
@@ -168,18 +125,12 @@ fn plain<'a>(method: Method, segments: &[&'a str]) -> Option<Route<'a>> {
             }
         },
         ["socket", "websocket"] => get(method, || Some(Route::Phoenix)),
-        ["deltas", tenant, document] | ["deltas", "v1", tenant, document] => get(method, || {
-            Some(Route::Deltas {
-                tenant: id(tenant)?,
-                document: id(document)?,
-            })
-        }),
+        ["deltas", tenant, document] | ["deltas", "v1", tenant, document] => {
+            get(method, || Some(Route::Deltas { tenant: id(tenant)?, document: id(document)? }))
+        }
         [tenant, document, "broadcast-signal"]
         | ["api", "v1", tenant, document, "broadcast-signal"] => post(method, || {
-            Some(Route::BroadcastSignal {
-                tenant: id(tenant)?,
-                document: id(document)?,
-            })
+            Some(Route::BroadcastSignal { tenant: id(tenant)?, document: id(document)? })
         }),
         _ => None,
     }
@@ -189,49 +140,31 @@ fn plain<'a>(method: Method, segments: &[&'a str]) -> Option<Route<'a>> {
 fn documents<'a>(method: Method, tenant: &'a str, rest: &[&'a str]) -> Option<Route<'a>> {
     let tenant = id(tenant)?;
     match rest {
-        [] => post(method, || {
-            Some(Route::CreateDocument {
-                tenant,
-                document: None,
-            })
-        }),
+        [] => post(method, || Some(Route::CreateDocument { tenant, document: None })),
         [document] => {
             let document = id(document)?;
             match method {
                 Method::Get => Some(Route::Document { tenant, document }),
-                Method::Post => Some(Route::CreateDocument {
-                    tenant,
-                    document: Some(document),
-                }),
+                Method::Post => Some(Route::CreateDocument { tenant, document: Some(document) }),
                 Method::Head | Method::Put | Method::Patch | Method::Delete | Method::Options => {
                     not_allowed("GET, HEAD, POST")
                 }
             }
         }
         // Before `:document/deltas`: a document called `session` loses only that spelling.
-        ["session", document] => get(method, || {
-            Some(Route::Session {
-                tenant,
-                document: id(document)?,
-            })
-        }),
-        ["document", document] if method == Method::Delete => Some(Route::DeleteDocument {
-            tenant,
-            document: id(document)?,
-        }),
+        ["session", document] => {
+            get(method, || Some(Route::Session { tenant, document: id(document)? }))
+        }
+        ["document", document] if method == Method::Delete => {
+            Some(Route::DeleteDocument { tenant, document: id(document)? })
+        }
         ["document", _] => not_allowed("DELETE"),
-        ["document", document, "revokeToken"] => post(method, || {
-            Some(Route::RevokeToken {
-                tenant,
-                document: id(document)?,
-            })
-        }),
-        [document, "deltas"] => get(method, || {
-            Some(Route::Deltas {
-                tenant,
-                document: id(document)?,
-            })
-        }),
+        ["document", document, "revokeToken"] => {
+            post(method, || Some(Route::RevokeToken { tenant, document: id(document)? }))
+        }
+        [document, "deltas"] => {
+            get(method, || Some(Route::Deltas { tenant, document: id(document)? }))
+        }
         _ => None,
     }
 }
@@ -245,31 +178,15 @@ fn repository<'a>(method: Method, tenant: &'a str, rest: &[&'a str]) -> Option<R
         ["git", "trees"] => post(method, || Some(Route::CreateTree { tenant })),
         ["git", "commits"] => post(method, || Some(Route::CreateCommit { tenant })),
         ["git", "summaries"] => post(method, || Some(Route::CreateSummary { tenant })),
-        ["git", "blobs", object] => get(method, || {
-            Some(Route::Blob {
-                tenant,
-                id: id(object)?,
-            })
-        }),
-        ["git", "trees", object] => get(method, || {
-            Some(Route::Tree {
-                tenant,
-                id: id(object)?,
-            })
-        }),
-        ["git", "commits", object] => get(method, || {
-            Some(Route::Commit {
-                tenant,
-                id: id(object)?,
-            })
-        }),
+        ["git", "blobs", object] => get(method, || Some(Route::Blob { tenant, id: id(object)? })),
+        ["git", "trees", object] => get(method, || Some(Route::Tree { tenant, id: id(object)? })),
+        ["git", "commits", object] => {
+            get(method, || Some(Route::Commit { tenant, id: id(object)? }))
+        }
         ["git", "summaries", "latest"] => get(method, || Some(Route::LatestSummary { tenant })),
-        ["git", "summaries", version] => get(method, || {
-            Some(Route::Summary {
-                tenant,
-                id: id(version)?,
-            })
-        }),
+        ["git", "summaries", version] => {
+            get(method, || Some(Route::Summary { tenant, id: id(version)? }))
+        }
         ["git", "refs"] => match method {
             Method::Get => Some(Route::Refs { tenant }),
             Method::Post => Some(Route::CreateRef { tenant }),
@@ -307,19 +224,11 @@ fn ref_name<'a>(first: &'a str, more: Option<&'a str>) -> Option<Segment<'a>> {
 }
 
 fn get<'a>(method: Method, found: impl FnOnce() -> Option<Route<'a>>) -> Option<Route<'a>> {
-    if method == Method::Get {
-        found()
-    } else {
-        not_allowed("GET, HEAD")
-    }
+    if method == Method::Get { found() } else { not_allowed("GET, HEAD") }
 }
 
 fn post<'a>(method: Method, found: impl FnOnce() -> Option<Route<'a>>) -> Option<Route<'a>> {
-    if method == Method::Post {
-        found()
-    } else {
-        not_allowed("POST")
-    }
+    if method == Method::Post { found() } else { not_allowed("POST") }
 }
 
 fn not_allowed(allow: &'static str) -> Option<Route<'static>> {
@@ -361,27 +270,9 @@ mod tests {
             (Get, "/socket/websocket", Route::Phoenix),
             (Options, "/anything/at/all", Route::Preflight),
             (Options, "*", Route::Preflight),
-            (
-                Post,
-                "/documents/t",
-                Route::CreateDocument {
-                    tenant: T,
-                    document: None,
-                },
-            ),
-            (
-                Post,
-                "/documents/t/d",
-                Route::CreateDocument {
-                    tenant: T,
-                    document: Some(D),
-                },
-            ),
-            (
-                Get,
-                "/documents/t/d",
-                both(|tenant, document| Route::Document { tenant, document }),
-            ),
+            (Post, "/documents/t", Route::CreateDocument { tenant: T, document: None }),
+            (Post, "/documents/t/d", Route::CreateDocument { tenant: T, document: Some(D) }),
+            (Get, "/documents/t/d", both(|tenant, document| Route::Document { tenant, document })),
             (
                 Get,
                 "/documents/t/session/d",
@@ -397,16 +288,8 @@ mod tests {
                 "/documents/t/document/d/revokeToken",
                 both(|tenant, document| Route::RevokeToken { tenant, document }),
             ),
-            (
-                Get,
-                "/deltas/t/d",
-                both(|tenant, document| Route::Deltas { tenant, document }),
-            ),
-            (
-                Get,
-                "/deltas/v1/t/d",
-                both(|tenant, document| Route::Deltas { tenant, document }),
-            ),
+            (Get, "/deltas/t/d", both(|tenant, document| Route::Deltas { tenant, document })),
+            (Get, "/deltas/v1/t/d", both(|tenant, document| Route::Deltas { tenant, document })),
             (
                 Get,
                 "/documents/t/d/deltas",
@@ -424,65 +307,27 @@ mod tests {
             ),
             (Get, "/repos/t/commits", Route::Versions { tenant: T }),
             (Post, "/repos/t/git/blobs", Route::CreateBlob { tenant: T }),
-            (
-                Get,
-                "/repos/t/git/blobs/d",
-                both(|tenant, id| Route::Blob { tenant, id }),
-            ),
+            (Get, "/repos/t/git/blobs/d", both(|tenant, id| Route::Blob { tenant, id })),
             (Post, "/repos/t/git/trees", Route::CreateTree { tenant: T }),
-            (
-                Get,
-                "/repos/t/git/trees/d",
-                both(|tenant, id| Route::Tree { tenant, id }),
-            ),
-            (
-                Post,
-                "/repos/t/git/commits",
-                Route::CreateCommit { tenant: T },
-            ),
-            (
-                Get,
-                "/repos/t/git/commits/d",
-                both(|tenant, id| Route::Commit { tenant, id }),
-            ),
+            (Get, "/repos/t/git/trees/d", both(|tenant, id| Route::Tree { tenant, id })),
+            (Post, "/repos/t/git/commits", Route::CreateCommit { tenant: T }),
+            (Get, "/repos/t/git/commits/d", both(|tenant, id| Route::Commit { tenant, id })),
             (Get, "/repos/t/git/refs", Route::Refs { tenant: T }),
             (Post, "/repos/t/git/refs", Route::CreateRef { tenant: T }),
-            (
-                Get,
-                "/repos/t/git/refs/d",
-                both(|tenant, name| Route::Ref { tenant, name }),
-            ),
+            (Get, "/repos/t/git/refs/d", both(|tenant, name| Route::Ref { tenant, name })),
             (
                 Get,
                 "/repos/t/git/refs/heads/a%20b/c/d/e",
-                Route::Ref {
-                    tenant: T,
-                    name: name("heads/a b/c/d/e"),
-                },
+                Route::Ref { tenant: T, name: name("heads/a b/c/d/e") },
             ),
             (
                 Patch,
                 "/repos/t/git/refs/heads/d",
-                Route::UpdateRef {
-                    tenant: T,
-                    name: name("heads/d"),
-                },
+                Route::UpdateRef { tenant: T, name: name("heads/d") },
             ),
-            (
-                Post,
-                "/repos/t/git/summaries",
-                Route::CreateSummary { tenant: T },
-            ),
-            (
-                Get,
-                "/repos/t/git/summaries/latest",
-                Route::LatestSummary { tenant: T },
-            ),
-            (
-                Get,
-                "/repos/t/git/summaries/d",
-                both(|tenant, id| Route::Summary { tenant, id }),
-            ),
+            (Post, "/repos/t/git/summaries", Route::CreateSummary { tenant: T }),
+            (Get, "/repos/t/git/summaries/latest", Route::LatestSummary { tenant: T }),
+            (Get, "/repos/t/git/summaries/d", both(|tenant, id| Route::Summary { tenant, id })),
         ];
         for (method, path, expected) in table {
             assert_eq!(route(method, path), expected, "{method:?} {path}");
@@ -491,10 +336,7 @@ mod tests {
             }
             if method != Options {
                 let other = route(Put, path);
-                assert!(
-                    matches!(other, Route::MethodNotAllowed { .. }),
-                    "PUT {path}: {other:?}"
-                );
+                assert!(matches!(other, Route::MethodNotAllowed { .. }), "PUT {path}: {other:?}");
             }
         }
     }

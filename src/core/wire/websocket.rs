@@ -333,23 +333,12 @@ impl FrameReader {
             return Err(PeerFault::BadLength);
         }
         self.admit(opcode, is_final, len)?;
-        let Some(mask) = rest
-            .get(len_bytes..)
-            .and_then(|rest| rest.first_chunk::<4>())
-        else {
+        let Some(mask) = rest.get(len_bytes..).and_then(|rest| rest.first_chunk::<4>()) else {
             return Ok(None);
         };
         // `admit` held it against a limit of 32 bits.
         let remaining_bytes = len as u32;
-        Ok(Some((
-            Frame {
-                mask: *mask,
-                remaining_bytes,
-                opcode,
-                is_final,
-            },
-            2 + len_bytes + 4,
-        )))
+        Ok(Some((Frame { mask: *mask, remaining_bytes, opcode, is_final }, 2 + len_bytes + 4)))
     }
 
     /// May a frame like this come now?
@@ -568,13 +557,7 @@ mod tests {
 
     fn frame(opcode: Opcode, is_final: bool, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        client_frame(
-            &mut out,
-            opcode,
-            is_final,
-            [0x37, 0xfa, 0x21, 0x3d],
-            payload,
-        );
+        client_frame(&mut out, opcode, is_final, [0x37, 0xfa, 0x21, 0x3d], payload);
         out
     }
 
@@ -587,27 +570,19 @@ mod tests {
 
     #[test]
     fn an_idle_reader_is_small() {
-        assert!(
-            size_of::<FrameReader>() < 100,
-            "{}",
-            size_of::<FrameReader>()
-        );
+        assert!(size_of::<FrameReader>() < 100, "{}", size_of::<FrameReader>());
         assert_eq!(FrameReader::new(1).buffered_bytes(), 0);
     }
 
     #[test]
     fn rfc_vectors() {
-        let hello = [
-            0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58,
-        ];
+        let hello = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         assert_eq!(read(100, &[&hello]), [Seen::Text(b"Hello".to_vec())]);
         assert_eq!(frame(Opcode::Text, true, b"Hello"), hello);
         let mut out = Vec::new();
         text_frame(&mut out, b"Hello");
         assert_eq!(out, [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
-        let ping = [
-            0x89, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58,
-        ];
+        let ping = [0x89, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         assert_eq!(read(100, &[&ping]), [Seen::Ping(b"Hello".to_vec())]);
         for (len, header) in [
             (125, vec![0x82, 125]),
@@ -619,28 +594,20 @@ mod tests {
             write_header(&mut out, Opcode::Binary, len);
             assert_eq!(out, header);
         }
-        assert_eq!(
-            &accept_key("dGhlIHNhbXBsZSBub25jZQ=="),
-            b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
+        assert_eq!(&accept_key("dGhlIHNhbXBsZSBub25jZQ=="), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
     fn a_whole_frame_is_borrowed_from_the_input() {
         let mut reader = FrameReader::new(1000);
-        let mut buffer = [
-            frame(Opcode::Text, true, b"one"),
-            frame(Opcode::Binary, true, b"two"),
-        ]
-        .concat();
+        let mut buffer =
+            [frame(Opcode::Text, true, b"one"), frame(Opcode::Binary, true, b"two")].concat();
         let range = buffer.as_ptr_range();
         let mut at = 0;
         for expected in [Message::Text(b"one"), Message::Binary(b"two")] {
             let message = reader.next(&mut buffer, &mut at).unwrap().unwrap();
             assert_eq!(message, expected);
-            let (Message::Text(bytes) | Message::Binary(bytes)) = message else {
-                panic!()
-            };
+            let (Message::Text(bytes) | Message::Binary(bytes)) = message else { panic!() };
             assert!(range.contains(&bytes.as_ptr()));
         }
         assert_eq!(reader.next(&mut buffer, &mut at), Ok(None));
@@ -691,11 +658,7 @@ mod tests {
         ];
         assert_eq!(read(1000, &[&bytes]), expected);
         for cut in 0..bytes.len() {
-            assert_eq!(
-                read(1000, &[&bytes[..cut], &bytes[cut..]]),
-                expected,
-                "cut at {cut}"
-            );
+            assert_eq!(read(1000, &[&bytes[..cut], &bytes[cut..]]), expected, "cut at {cut}");
         }
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
         assert_eq!(read(1000, &single), expected);
@@ -712,69 +675,34 @@ mod tests {
             (vec![0x8b, 0x80, 0, 0, 0, 0], ReservedOpcode, 1002),
             (frame(Opcode::Ping, true, &[0; 126]), ControlTooLong, 1002),
             (frame(Opcode::Ping, false, b""), ControlFragmented, 1002),
-            (
-                frame(Opcode::Continuation, true, b""),
-                NothingToContinue,
-                1002,
-            ),
-            (
-                [frame(Opcode::Text, false, b"a"), text(b"b")].concat(),
-                MessageInsideMessage,
-                1002,
-            ),
+            (frame(Opcode::Continuation, true, b""), NothingToContinue, 1002),
+            ([frame(Opcode::Text, false, b"a"), text(b"b")].concat(), MessageInsideMessage, 1002),
             (vec![0x81, 0xfe, 0, 125, 0, 0, 0, 0], BadLength, 1002),
-            (
-                vec![0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
-                BadLength,
-                1002,
-            ),
+            (vec![0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], BadLength, 1002),
             (vec![0x81, 0xff, 0x80, 0, 0, 0, 0, 1, 0, 0], BadLength, 1002),
             (frame(Opcode::Close, true, &[3]), BadCloseCode, 1002),
-            (
-                frame(Opcode::Close, true, &1005u16.to_be_bytes()),
-                BadCloseCode,
-                1002,
-            ),
-            (
-                frame(Opcode::Close, true, &2999u16.to_be_bytes()),
-                BadCloseCode,
-                1002,
-            ),
-            (
-                frame(Opcode::Close, true, &[0x03, 0xe8, 0xff]),
-                NotUtf8,
-                1007,
-            ),
+            (frame(Opcode::Close, true, &1005u16.to_be_bytes()), BadCloseCode, 1002),
+            (frame(Opcode::Close, true, &2999u16.to_be_bytes()), BadCloseCode, 1002),
+            (frame(Opcode::Close, true, &[0x03, 0xe8, 0xff]), NotUtf8, 1007),
             (text(&[b'a', 0xc3]), NotUtf8, 1007),
             (text(&[b'a'; 1001]), TooLarge, 1009),
-            (
-                vec![0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
-                TooLarge,
-                1009,
-            ),
+            (vec![0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], TooLarge, 1009),
         ] {
             assert_eq!(fault(&bytes), Some(expected), "{bytes:x?}");
             assert_eq!(expected.close_code(), code);
         }
         assert_eq!(fault(&text(&[b'a'; 1000])), None);
-        let halves = [
-            frame(Opcode::Text, false, &[0; 600]),
-            frame(Opcode::Continuation, true, &[0; 600]),
-        ];
+        let halves =
+            [frame(Opcode::Text, false, &[0; 600]), frame(Opcode::Continuation, true, &[0; 600])];
         assert_eq!(fault(&halves.concat()), Some(TooLarge));
-        assert_eq!(
-            read(1000, &[&frame(Opcode::Close, true, b"")]),
-            [Seen::Close(None)]
-        );
+        assert_eq!(read(1000, &[&frame(Opcode::Close, true, b"")]), [Seen::Close(None)]);
     }
 
     #[test]
     fn text_split_inside_a_character_is_one_message() {
         let euro = "€".as_bytes();
-        let bytes = [
-            frame(Opcode::Text, false, &euro[..1]),
-            frame(Opcode::Continuation, true, &euro[1..]),
-        ];
+        let bytes =
+            [frame(Opcode::Text, false, &euro[..1]), frame(Opcode::Continuation, true, &euro[1..])];
         assert_eq!(read(10, &[&bytes.concat()]), [Seen::Text(euro.to_vec())]);
     }
 
@@ -817,11 +745,7 @@ mod tests {
     }
 
     fn seen(is_text: bool, bytes: Vec<u8>) -> Seen {
-        if is_text {
-            Seen::Text(bytes)
-        } else {
-            Seen::Binary(bytes)
-        }
+        if is_text { Seen::Text(bytes) } else { Seen::Binary(bytes) }
     }
 
     proptest! {

@@ -101,22 +101,12 @@ impl RestDialect {
     }
 
     pub(super) fn sha_and_url(&self, kind: Kind, sha: ObjectId) -> ShaAndUrl {
-        ShaAndUrl {
-            sha,
-            url: self.url(kind, &sha),
-        }
+        ShaAndUrl { sha, url: self.url(kind, &sha) }
     }
 
     pub(super) fn tree_body(&self, sha: ObjectId, listing: Vec<Listed>) -> TreeBody {
-        let tree = listing
-            .into_iter()
-            .map(|listed| self.entry_body(listed))
-            .collect();
-        TreeBody {
-            sha,
-            url: self.url(Kind::Tree, &sha),
-            tree,
-        }
+        let tree = listing.into_iter().map(|listed| self.entry_body(listed)).collect();
+        TreeBody { sha, url: self.url(Kind::Tree, &sha), tree }
     }
 
     fn entry_body(&self, listed: Listed) -> EntryBody {
@@ -126,41 +116,21 @@ impl RestDialect {
             Self::Levee { .. } => (raw_path(path), None),
         };
         let (kind, url) = (mode.kind().name(), self.url(mode.kind(), &id));
-        EntryBody {
-            path,
-            mode: mode.rest(),
-            sha: id,
-            size,
-            kind,
-            url,
-        }
+        EntryBody { path, mode: mode.rest(), sha: id, size, kind, url }
     }
 
     pub(super) fn commit_body(&self, sha: ObjectId, commit: Commit) -> CommitBody {
         let parents = self.parents(&commit);
-        CommitBody {
-            sha,
-            content: self.commit_content(sha, commit),
-            parents,
-        }
+        CommitBody { sha, content: self.commit_content(sha, commit), parents }
     }
 
     pub(super) fn version_body(&self, sha: ObjectId, commit: Commit) -> VersionBody {
         let (url, parents) = (self.url(Kind::Commit, &sha), self.parents(&commit));
-        VersionBody {
-            sha,
-            url,
-            commit: self.commit_content(sha, commit),
-            parents,
-        }
+        VersionBody { sha, url, commit: self.commit_content(sha, commit), parents }
     }
 
     fn parents(&self, commit: &Commit) -> Vec<ShaAndUrl> {
-        commit
-            .parents
-            .iter()
-            .map(|&parent| self.sha_and_url(Kind::Commit, parent))
-            .collect()
+        commit.parents.iter().map(|&parent| self.sha_and_url(Kind::Commit, parent)).collect()
     }
 
     fn commit_content(&self, sha: ObjectId, commit: Commit) -> CommitContent {
@@ -181,11 +151,7 @@ impl RestDialect {
                 (format!("refs/heads/{document}"), Kind::Commit.name(), url)
             }
         };
-        let object = RefObject {
-            sha,
-            kind,
-            url: self.url(Kind::Commit, &sha),
-        };
+        let object = RefObject { sha, kind, url: self.url(Kind::Commit, &sha) };
         RefBody { name, object, url }
     }
 }
@@ -200,16 +166,10 @@ fn raw_path(path: String) -> String {
 }
 
 pub(super) fn signature_json(signature: &Signature, as_sent: Option<&str>) -> Value {
-    as_sent
-        .and_then(|sent| serde_json::from_str(sent).ok())
-        .unwrap_or_else(|| {
-            let Signature {
-                name,
-                email,
-                time_unix_s,
-            } = signature;
-            json!({ "name": name, "email": email, "date": iso_date(*time_unix_s) })
-        })
+    as_sent.and_then(|sent| serde_json::from_str(sent).ok()).unwrap_or_else(|| {
+        let Signature { name, email, time_unix_s } = signature;
+        json!({ "name": name, "email": email, "date": iso_date(*time_unix_s) })
+    })
 }
 
 /// The body of a failure.

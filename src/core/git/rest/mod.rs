@@ -95,12 +95,7 @@ impl GitJob {
             Err(error) => {
                 let status = error.status();
                 let body = error_body(&self.dialect, status, &error).into();
-                GitAnswer {
-                    status,
-                    body,
-                    immutable: false,
-                    new_objects: Vec::new(),
-                }
+                GitAnswer { status, body, immutable: false, new_objects: Vec::new() }
             }
         }
     }

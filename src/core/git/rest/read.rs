@@ -54,9 +54,7 @@ impl GitJob {
     }
 
     pub(super) fn refs(&self, draft: &Draft<'_>) -> Result<Vec<u8>, GitError> {
-        let refs = draft
-            .head()?
-            .map(|head| self.dialect.ref_body(&self.document, head));
+        let refs = draft.head()?.map(|head| self.dialect.ref_body(&self.document, head));
         to_body(&Vec::from_iter(refs))
     }
 

@@ -76,9 +76,7 @@ impl GitJob {
         draft: &mut Draft<'_>,
         body: &[u8],
     ) -> Result<Vec<u8>, GitError> {
-        let tree = parse::<CreateTree<'_>>(body)?
-            .tree
-            .ok_or(GitError::MissingField("tree"))?;
+        let tree = parse::<CreateTree<'_>>(body)?.tree.ok_or(GitError::MissingField("tree"))?;
         let mut entries = Vec::with_capacity(tree.len());
         for CreateEntry { path, sha } in tree {
             let name = match &self.dialect {
@@ -105,39 +103,25 @@ impl GitJob {
         draft: &mut Draft<'_>,
         body: &[u8],
     ) -> Result<Vec<u8>, GitError> {
-        let CreateCommit {
-            tree,
-            parents,
-            message,
-            author,
-            committer,
-        } = parse(body)?;
+        let CreateCommit { tree, parents, message, author, committer } = parse(body)?;
         let tree = tree.ok_or(GitError::MissingField("tree"))?;
         let tree = existing(draft, &tree, Kind::Tree)?;
         let parents = parents.unwrap_or_default();
-        let parents: Result<_, _> = parents
-            .iter()
-            .map(|parent| existing(draft, parent, Kind::Commit))
-            .collect();
-        let mut commit = Commit::by_service(
-            tree,
-            parents?,
-            message.unwrap_or_default(),
-            self.time_unix_s,
-        );
+        let parents: Result<_, _> =
+            parents.iter().map(|parent| existing(draft, parent, Kind::Commit)).collect();
+        let mut commit =
+            Commit::by_service(tree, parents?, message.unwrap_or_default(), self.time_unix_s);
         match (author, &self.dialect) {
             (Some(sent), _) => {
-                (commit.author, commit.author_json) = self
-                    .signature(&sent)
-                    .ok_or(GitError::MissingField("author"))?;
+                (commit.author, commit.author_json) =
+                    self.signature(&sent).ok_or(GitError::MissingField("author"))?;
             }
             (None, RestDialect::Levee { .. }) => return Err(GitError::MissingField("author")),
             (None, RestDialect::Fluid) => {}
         }
         if let Some(sent) = committer {
-            (commit.committer, commit.committer_json) = self
-                .signature(&sent)
-                .ok_or(GitError::MissingField("committer"))?;
+            (commit.committer, commit.committer_json) =
+                self.signature(&sent).ok_or(GitError::MissingField("committer"))?;
         }
         let id = draft.add(commit.to_object())?;
         to_body(&self.dialect.commit_body(id, commit))
@@ -173,11 +157,7 @@ impl GitJob {
         if !self.is_own_ref(name) {
             return Err(GitError::ReferenceNotFound);
         }
-        let sha = existing(
-            draft,
-            sha.ok_or(GitError::MissingField("sha"))?,
-            Kind::Commit,
-        )?;
+        let sha = existing(draft, sha.ok_or(GitError::MissingField("sha"))?, Kind::Commit)?;
         to_body(&self.dialect.ref_body(&self.document, sha))
     }
 
@@ -200,11 +180,7 @@ impl GitJob {
             (None, Some(number)) => unix_seconds(number),
             (None, None) => self.time_unix_s,
         };
-        let signature = Signature {
-            name: text("name"),
-            email: text("email"),
-            time_unix_s,
-        };
+        let signature = Signature { name: text("name"), email: text("email"), time_unix_s };
         let as_sent = (signature_json(&signature, None) != *sent).then(|| sent.to_string());
         sent.is_object().then_some((signature, as_sent))
     }
@@ -223,11 +199,7 @@ fn existing(draft: &Draft<'_>, text: &str, expected: Kind) -> Result<ObjectId, G
 /// Numeric dates come in seconds, or from JavaScript's clock in milliseconds.
 fn unix_seconds(number: f64) -> i64 {
     const SMALLEST_MS: f64 = 1e11;
-    let seconds = if number.abs() < SMALLEST_MS {
-        number
-    } else {
-        number / 1000.0
-    };
+    let seconds = if number.abs() < SMALLEST_MS { number } else { number / 1000.0 };
     // Saturates; git objects clamp to their own range.
     seconds as i64
 }

@@ -62,11 +62,7 @@ impl BodyReader {
             Framing::Length(len) => State::Length(len),
             Framing::Chunked => State::Size(0, false),
         };
-        Ok(Self {
-            state,
-            allowed_bytes: limit_bytes,
-            line_bytes: 0,
-        })
+        Ok(Self { state, allowed_bytes: limit_bytes, line_bytes: 0 })
     }
 
     /// Takes what belongs to this body from `input` and appends the body's bytes to `out`.
@@ -75,9 +71,7 @@ impl BodyReader {
         while self.state != State::Done && at < input.len() {
             match self.state {
                 State::Length(left) | State::Data(left) => {
-                    let there = usize::try_from(left)
-                        .unwrap_or(usize::MAX)
-                        .min(input.len() - at);
+                    let there = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - at);
                     out.extend_from_slice(&input[at..at + there]);
                     at += there;
                     self.state = self.after_data(left - there as u64);
@@ -88,10 +82,7 @@ impl BodyReader {
                 }
             }
         }
-        Ok(Progress {
-            consumed_bytes: at,
-            is_done: self.state == State::Done,
-        })
+        Ok(Progress { consumed_bytes: at, is_done: self.state == State::Done })
     }
 
     fn after_data(&self, left: u64) -> State {
@@ -161,18 +152,9 @@ mod tests {
     #[test]
     fn lengths() {
         assert_eq!(read(Framing::None, &[b"GET /"]), Ok((vec![], 0, true)));
-        assert_eq!(
-            read(Framing::Length(3), &[b"abGET"]),
-            Ok((b"abG".to_vec(), 3, true))
-        );
-        assert_eq!(
-            read(Framing::Length(3), &[b"ab"]),
-            Ok((b"ab".to_vec(), 2, false))
-        );
-        assert_eq!(
-            read(Framing::Length(101), &[]),
-            Err(HttpFault::BodyTooLarge)
-        );
+        assert_eq!(read(Framing::Length(3), &[b"abGET"]), Ok((b"abG".to_vec(), 3, true)));
+        assert_eq!(read(Framing::Length(3), &[b"ab"]), Ok((b"ab".to_vec(), 2, false)));
+        assert_eq!(read(Framing::Length(101), &[]), Err(HttpFault::BodyTooLarge));
     }
 
     #[test]
@@ -181,18 +163,11 @@ mod tests {
         let expected = Ok((b"abc0123456789".to_vec(), text.len() - 5, true));
         assert_eq!(read(Framing::Chunked, &[text]), expected);
         for cut in 0..text.len() - 5 {
-            assert_eq!(
-                read(Framing::Chunked, &[&text[..cut], &text[cut..]]),
-                expected,
-                "{cut}"
-            );
+            assert_eq!(read(Framing::Chunked, &[&text[..cut], &text[cut..]]), expected, "{cut}");
         }
         let single: Vec<&[u8]> = text.chunks(1).collect();
         assert_eq!(read(Framing::Chunked, &single), expected);
-        assert_eq!(
-            read(Framing::Chunked, &[b"0\r\n\r\n"]),
-            Ok((vec![], 5, true))
-        );
+        assert_eq!(read(Framing::Chunked, &[b"0\r\n\r\n"]), Ok((vec![], 5, true)));
     }
 
     #[test]
@@ -220,10 +195,7 @@ mod tests {
         }
         let result = read(Framing::Chunked, &[b"33\r\n", &[b'a'; 51], b"\r\n32\r\n"]);
         assert_eq!(result, Err(HttpFault::BodyTooLarge));
-        assert_eq!(
-            read(Framing::Chunked, &[b"fffffffffffffff\r\n"]),
-            Err(HttpFault::BodyTooLarge)
-        );
+        assert_eq!(read(Framing::Chunked, &[b"fffffffffffffff\r\n"]), Err(HttpFault::BodyTooLarge));
     }
 
     proptest! {

@@ -121,9 +121,8 @@ mod tests {
     #[test]
     fn forms() {
         let text = b"a=1&b=x+y%26z&&c&=v&d=%zz%&e=%ff&f=%2520&a=2=3";
-        let found: Vec<(String, String)> = pairs(text)
-            .map(|(k, v)| (k.into_owned(), v.into_owned()))
-            .collect();
+        let found: Vec<(String, String)> =
+            pairs(text).map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
         let expected = [
             ("a", "1"),
             ("b", "x y&z"),

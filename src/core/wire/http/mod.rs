@@ -132,15 +132,12 @@ impl<'a> Headers<'a> {
 
     /// All headers of this name whose values are UTF-8.
     pub fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
-        self.raw
-            .split(|&byte| byte == b'\n')
-            .filter_map(move |line| {
-                let (key, value) = line.split_at_checked(name.len())?;
-                let value = value.strip_prefix(b":")?;
-                let value = std::str::from_utf8(value).ok()?;
-                key.eq_ignore_ascii_case(name.as_bytes())
-                    .then(|| value.trim_ascii())
-            })
+        self.raw.split(|&byte| byte == b'\n').filter_map(move |line| {
+            let (key, value) = line.split_at_checked(name.len())?;
+            let value = value.strip_prefix(b":")?;
+            let value = std::str::from_utf8(value).ok()?;
+            key.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii())
+        })
     }
 
     /// True if the client takes gzip.
@@ -179,27 +176,16 @@ impl<'a> Headers<'a> {
             ("accept", &mut self.accept),
             ("accept-encoding", &mut self.accept_encoding),
             ("origin", &mut self.origin),
-            (
-                "access-control-request-method",
-                &mut self.access_control_request_method,
-            ),
-            (
-                "access-control-request-headers",
-                &mut self.access_control_request_headers,
-            ),
+            ("access-control-request-method", &mut self.access_control_request_method),
+            ("access-control-request-headers", &mut self.access_control_request_headers),
             ("x-forwarded-proto", &mut self.x_forwarded_proto),
             ("x-request-id", &mut self.x_request_id),
             ("upgrade", &mut self.upgrade),
             ("sec-websocket-key", &mut self.sec_websocket_key),
             ("sec-websocket-version", &mut self.sec_websocket_version),
-            (
-                "sec-websocket-extensions",
-                &mut self.sec_websocket_extensions,
-            ),
+            ("sec-websocket-extensions", &mut self.sec_websocket_extensions),
         ];
-        let found = slots
-            .into_iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = slots.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, slot)| slot)
     }
 }
@@ -265,11 +251,7 @@ pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Parsed<'a>, HttpFau
         return Err(HttpFault::BadRequestLine);
     };
     let method = Method::parse(name).ok_or(HttpFault::UnknownMethod)?;
-    let version = if minor == 0 {
-        Version::Http10
-    } else {
-        Version::Http11
-    };
+    let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     let (path, query) = split_target(method, target)?;
     let mut scan = HeadScan::default();
     for line in head.headers.iter() {
@@ -300,10 +282,7 @@ pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Parsed<'a>, HttpFau
         expects_continue: scan.expects_continue && version == Version::Http11,
         wants_upgrade: scan.upgrade && version == Version::Http11,
     };
-    Ok(Parsed::Head {
-        request,
-        head_bytes,
-    })
+    Ok(Parsed::Head { request, head_bytes })
 }
 
 /// Path and query of a request target. Proxies send the absolute form, whose host is dropped.
@@ -341,11 +320,7 @@ impl<'a> HeadScan<'a> {
         let Ok(value) = std::str::from_utf8(value) else {
             // Only a header that nothing reads may hold other bytes.
             let is_read = Headers::default().note(name, "") || Self::is_framing(name);
-            return if is_read {
-                Err(HttpFault::BadHeader)
-            } else {
-                Ok(())
-            };
+            return if is_read { Err(HttpFault::BadHeader) } else { Ok(()) };
         };
         let value = value.trim_ascii();
         if name.eq_ignore_ascii_case("host") && self.headers.host.is_some() {
@@ -380,14 +355,9 @@ impl<'a> HeadScan<'a> {
     }
 
     fn is_framing(name: &str) -> bool {
-        [
-            "content-length",
-            "transfer-encoding",
-            "connection",
-            "expect",
-        ]
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
+        ["content-length", "transfer-encoding", "connection", "expect"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
     }
 
     fn framing(&self, version: Version) -> Result<Framing, HttpFault> {
@@ -412,18 +382,14 @@ fn content_length(value: &str) -> Result<u64, HttpFault> {
 impl<'a> Request<'a> {
     /// The first query parameter of this name, decoded once; empty if it has no value.
     pub fn query(&self, name: &str) -> Option<Cow<'a, str>> {
-        pairs(self.query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        pairs(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The `Sec-WebSocket-Key`, if the client asks to speak WebSocket (RFC 6455 section 4.2.1);
     /// `None` if it does not.
     pub fn websocket_key(&self) -> Result<Option<&'a str>, HttpFault> {
         let names_websocket = self.headers.upgrade.is_some_and(|value| {
-            value
-                .split(',')
-                .any(|name| name.trim_ascii().eq_ignore_ascii_case("websocket"))
+            value.split(',').any(|name| name.trim_ascii().eq_ignore_ascii_case("websocket"))
         });
         if !self.wants_upgrade || !names_websocket || self.method != Method::Get {
             return Ok(None);
@@ -443,17 +409,11 @@ impl<'a> Request<'a> {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        head_bytes: 8192,
-        body_bytes: 1000,
-    };
+    const LIMITS: Limits = Limits { head_bytes: 8192, body_bytes: 1000 };
 
     fn head(text: &str) -> Request<'_> {
         match parse(text.as_bytes(), &LIMITS).unwrap() {
-            Parsed::Head {
-                request,
-                head_bytes,
-            } => {
+            Parsed::Head { request, head_bytes } => {
                 assert_eq!(head_bytes, text.len());
                 request
             }
@@ -478,17 +438,11 @@ mod tests {
         assert_eq!(request.query("documentId").unwrap(), "d%20x");
         assert_eq!(request.query("flag").unwrap(), "");
         assert_eq!(request.query("none"), None);
-        assert_eq!(
-            request.websocket_key(),
-            Ok(Some("dGhlIHNhbXBsZSBub25jZQ=="))
-        );
+        assert_eq!(request.websocket_key(), Ok(Some("dGhlIHNhbXBsZSBub25jZQ==")));
         assert_eq!(request.headers.origin, Some("http://example.com"));
         assert_eq!(request.headers.get("x-custom"), Some("two"));
         assert_eq!(request.headers.get("x-custo"), None);
-        assert_eq!(
-            request.headers.all("host").collect::<Vec<_>>(),
-            ["localhost:7070"]
-        );
+        assert_eq!(request.headers.all("host").collect::<Vec<_>>(), ["localhost:7070"]);
         assert!(request.keep_alive && request.framing == Framing::None);
     }
 
@@ -500,15 +454,9 @@ mod tests {
         for (extra, expected) in [
             (String::new(), Ok(None)),
             ("Upgrade: websocket\r\n".to_string(), Ok(None)),
-            (
-                "Upgrade: h2c\r\nConnection: upgrade\r\n".to_string(),
-                Ok(None),
-            ),
+            ("Upgrade: h2c\r\nConnection: upgrade\r\n".to_string(), Ok(None)),
             (format!("{upgrade}{key}"), Err(HttpFault::WebSocketVersion)),
-            (
-                format!("{upgrade}Sec-WebSocket-Version: 13\r\n"),
-                Err(HttpFault::BadWebSocketKey),
-            ),
+            (format!("{upgrade}Sec-WebSocket-Version: 13\r\n"), Err(HttpFault::BadWebSocketKey)),
         ] {
             assert_eq!(head(&get(&extra)).websocket_key(), expected, "{extra}");
         }
@@ -541,57 +489,21 @@ mod tests {
         for (text, expected, status) in [
             ("GET / HTTP/1.1\r\n\r\n".to_string(), BadHost, 400),
             (post("Host: other"), BadHost, 400),
-            (
-                "BREW / HTTP/1.1\r\nHost: h\r\n\r\n".to_string(),
-                UnknownMethod,
-                501,
-            ),
-            (
-                "get / HTTP/1.1\r\nHost: h\r\n\r\n".to_string(),
-                UnknownMethod,
-                501,
-            ),
-            (
-                "GET / HTTP/2.0\r\nHost: h\r\n\r\n".to_string(),
-                BadVersion,
-                505,
-            ),
+            ("BREW / HTTP/1.1\r\nHost: h\r\n\r\n".to_string(), UnknownMethod, 501),
+            ("get / HTTP/1.1\r\nHost: h\r\n\r\n".to_string(), UnknownMethod, 501),
+            ("GET / HTTP/2.0\r\nHost: h\r\n\r\n".to_string(), BadVersion, 505),
             ("GET /\r\n\r\n".to_string(), BadRequestLine, 400),
             ("G<T / HTTP/1.1\r\n\r\n".to_string(), BadRequestLine, 400),
-            (
-                post("Content-Length: 5\r\nTransfer-Encoding: chunked"),
-                LengthBesideChunks,
-                400,
-            ),
-            (
-                post("Transfer-Encoding: chunked\r\nContent-Length: 0"),
-                LengthBesideChunks,
-                400,
-            ),
-            (
-                post("Content-Length: 5\r\nContent-Length: 5"),
-                BadContentLength,
-                400,
-            ),
+            (post("Content-Length: 5\r\nTransfer-Encoding: chunked"), LengthBesideChunks, 400),
+            (post("Transfer-Encoding: chunked\r\nContent-Length: 0"), LengthBesideChunks, 400),
+            (post("Content-Length: 5\r\nContent-Length: 5"), BadContentLength, 400),
             (post("Content-Length: +5"), BadContentLength, 400),
             (post("Content-Length: 5, 5"), BadContentLength, 400),
             (post("Content-Length: "), BadContentLength, 400),
-            (
-                post("Content-Length: 99999999999999999999999"),
-                BadContentLength,
-                400,
-            ),
+            (post("Content-Length: 99999999999999999999999"), BadContentLength, 400),
             (post("Content-Length: 1001"), BodyTooLarge, 413),
-            (
-                post("Transfer-Encoding: gzip, chunked"),
-                UnknownTransferEncoding,
-                501,
-            ),
-            (
-                post("Transfer-Encoding: xchunked"),
-                UnknownTransferEncoding,
-                501,
-            ),
+            (post("Transfer-Encoding: gzip, chunked"), UnknownTransferEncoding, 501),
+            (post("Transfer-Encoding: xchunked"), UnknownTransferEncoding, 501),
             (post("Transfer-Encoding : chunked"), BadHeader, 400),
             (post("X: a\r\n folded"), BadHeader, 400),
             (post("X: a\0b"), BadHeader, 400),
@@ -618,10 +530,7 @@ mod tests {
     fn connections_stay_open_or_not() {
         for (text, expected) in [
             ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", true),
-            (
-                "GET / HTTP/1.1\r\nHost: h\r\nConnection: Close\r\n\r\n",
-                false,
-            ),
+            ("GET / HTTP/1.1\r\nHost: h\r\nConnection: Close\r\n\r\n", false),
             ("GET / HTTP/1.0\r\n\r\n", false),
             ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true),
             ("GET / HTTP/1.1\nHost: h\n\n", true),
@@ -636,10 +545,7 @@ mod tests {
         let (none, one) = (of(""), of("authorization: Bearer x\r\n"));
         let many = of("Authorization: a\r\nAuthorization: a\r\n");
         assert_eq!(head(&none).headers.authorization, Authorization::None);
-        assert_eq!(
-            head(&one).headers.authorization,
-            Authorization::One("Bearer x")
-        );
+        assert_eq!(head(&one).headers.authorization, Authorization::One("Bearer x"));
         assert_eq!(head(&many).headers.authorization, Authorization::Many);
     }
 
@@ -651,10 +557,7 @@ mod tests {
             ("gzip;q=0", false),
             ("br", false),
         ] {
-            let headers = Headers {
-                accept_encoding: Some(value),
-                ..Headers::default()
-            };
+            let headers = Headers { accept_encoding: Some(value), ..Headers::default() };
             assert_eq!(headers.accepts_gzip(), expected, "{value}");
         }
     }

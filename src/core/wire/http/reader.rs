@@ -75,10 +75,9 @@ impl RequestReader {
         }
         self.delivered = true;
         match parse(&self.head, limits)? {
-            Parsed::Head { request, .. } => Ok(Some(Incoming::Request {
-                request,
-                body: &self.body,
-            })),
+            Parsed::Head { request, .. } => {
+                Ok(Some(Incoming::Request { request, body: &self.body }))
+            }
             Parsed::Incomplete => Ok(None), // it was complete when it was collected
         }
     }
@@ -94,11 +93,7 @@ impl RequestReader {
         let room = limits.head_bytes.saturating_sub(had_bytes);
         let there = room.min(input.len() - *at);
         self.head.extend_from_slice(&input[*at..*at + there]);
-        let Parsed::Head {
-            request,
-            head_bytes,
-        } = parse(&self.head, limits)?
-        else {
+        let Parsed::Head { request, head_bytes } = parse(&self.head, limits)? else {
             *at += there;
             return Ok(None);
         };
@@ -133,11 +128,7 @@ fn whole<'a>(
     limits: &Limits,
 ) -> Result<Option<Incoming<'a>>, HttpFault> {
     let bytes = &input[*at..];
-    let Parsed::Head {
-        request,
-        head_bytes,
-    } = parse(bytes, limits)?
-    else {
+    let Parsed::Head { request, head_bytes } = parse(bytes, limits)? else {
         return Ok(None);
     };
     let body_bytes = match request.framing {
@@ -158,10 +149,7 @@ mod tests {
     use crate::wire::http::Method;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits {
-        head_bytes: 500,
-        body_bytes: 1000,
-    };
+    const LIMITS: Limits = Limits { head_bytes: 500, body_bytes: 1000 };
 
     #[derive(Debug, PartialEq)]
     enum Seen {
@@ -209,11 +197,7 @@ mod tests {
         ];
         assert_eq!(read(&[PIPELINE]), expected);
         for cut in 0..PIPELINE.len() {
-            assert_eq!(
-                read(&[&PIPELINE[..cut], &PIPELINE[cut..]]),
-                expected,
-                "cut at {cut}"
-            );
+            assert_eq!(read(&[&PIPELINE[..cut], &PIPELINE[cut..]]), expected, "cut at {cut}");
         }
         assert_eq!(read(&PIPELINE.chunks(1).collect::<Vec<_>>()), expected);
     }
@@ -232,16 +216,9 @@ mod tests {
     fn whole_requests_are_borrowed_and_buffers_given_back() {
         let mut reader = RequestReader::default();
         let mut at = 0;
-        while reader
-            .next(&PIPELINE[..90], &mut at, &LIMITS)
-            .unwrap()
-            .is_some()
-        {}
+        while reader.next(&PIPELINE[..90], &mut at, &LIMITS).unwrap().is_some() {}
         assert!(!reader.is_idle());
-        let limits = Limits {
-            head_bytes: 500,
-            body_bytes: 100_000,
-        };
+        let limits = Limits { head_bytes: 500, body_bytes: 100_000 };
         let mut reader = RequestReader::default();
         let text = b"POST /two HTTP/1.1\r\nHost: h\r\nContent-Length: 50000\r\n\r\n";
         assert!(reader.next(text, &mut 0, &limits).unwrap().is_none());

@@ -30,15 +30,7 @@ impl ResponseHead<'_> {
             write_u64(out, body_bytes as u64);
             out.extend_from_slice(b"\r\n");
         }
-        header(
-            out,
-            "connection",
-            if self.keep_alive {
-                "keep-alive"
-            } else {
-                "close"
-            },
-        );
+        header(out, "connection", if self.keep_alive { "keep-alive" } else { "close" });
         for (name, value) in self.headers {
             header(out, name, value);
         }
@@ -79,11 +71,7 @@ fn status_line(out: &mut Vec<u8>, status: u16) {
 fn header(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    out.extend(
-        value
-            .bytes()
-            .filter(|byte| !matches!(byte, b'\r' | b'\n' | 0)),
-    );
+    out.extend(value.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n' | 0)));
     out.extend_from_slice(b"\r\n");
 }
 
@@ -148,12 +136,8 @@ mod tests {
             connection: keep-alive\r\naccess-control-allow-origin: *\r\n\r\n";
         assert_eq!(text(Method::Get, &OK, "{}"), format!("{head}{{}}"));
         assert_eq!(text(Method::Head, &OK, "{}"), head);
-        let none = ResponseHead {
-            status: 204,
-            content_type: None,
-            keep_alive: false,
-            headers: &[],
-        };
+        let none =
+            ResponseHead { status: 204, content_type: None, keep_alive: false, headers: &[] };
         assert_eq!(
             text(Method::Options, &none, ""),
             "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
@@ -163,14 +147,7 @@ mod tests {
     #[test]
     fn values_cannot_add_headers() {
         let headers = [("x-request-id", "a\r\nset-cookie: b\0")];
-        let answer = text(
-            Method::Get,
-            &ResponseHead {
-                headers: &headers,
-                ..OK
-            },
-            "",
-        );
+        let answer = text(Method::Get, &ResponseHead { headers: &headers, ..OK }, "");
         assert!(answer.contains("x-request-id: aset-cookie: b\r\n"));
     }
 

@@ -82,26 +82,15 @@ pub fn unwrap(body: &[u8]) -> Result<Inner<'_>, RestLessFault> {
         }
     }
     let method = method.ok_or(RestLessFault::Method)?;
-    Ok(Inner {
-        method,
-        headers,
-        body: inner_body.unwrap_or_default(),
-    })
+    Ok(Inner { method, headers, body: inner_body.unwrap_or_default() })
 }
 
 impl Inner<'_> {
     /// The request that the envelope stands for: path and connection from outside, method and the
     /// application's headers from inside. Its body is JSON unless the inside says otherwise.
     pub fn request<'b>(&'b self, outer: &Request<'b>) -> Request<'b> {
-        let mut inner = Headers {
-            content_type: None,
-            ..outer.headers
-        };
-        if self
-            .headers
-            .iter()
-            .any(|header| header.name().eq_ignore_ascii_case("authorization"))
-        {
+        let mut inner = Headers { content_type: None, ..outer.headers };
+        if self.headers.iter().any(|header| header.name().eq_ignore_ascii_case("authorization")) {
             inner.authorization = Authorization::None;
         }
         for header in &self.headers {
@@ -128,15 +117,7 @@ mod tests {
         Content-Type: application/x-www-form-urlencoded;restless\r\n\r\n";
 
     fn outer() -> Request<'static> {
-        match parse(
-            OUTER,
-            &Limits {
-                head_bytes: 1000,
-                body_bytes: 0,
-            },
-        )
-        .unwrap()
-        {
+        match parse(OUTER, &Limits { head_bytes: 1000, body_bytes: 0 }).unwrap() {
             Parsed::Head { request, .. } => request,
             Parsed::Incomplete => panic!("incomplete"),
         }
@@ -156,10 +137,7 @@ mod tests {
         let request = inner.request(&outer);
         assert_eq!((request.method, request.path), (Method::Get, "/deltas/t/d"));
         assert_eq!(request.query("from").unwrap(), "1");
-        assert_eq!(
-            request.headers.authorization,
-            Authorization::One("Basic a.b.c")
-        );
+        assert_eq!(request.headers.authorization, Authorization::One("Basic a.b.c"));
         assert_eq!(request.headers.content_type, Some("application/json"));
         assert_eq!(request.headers.origin, Some("o"));
         assert_eq!(inner.body, "");
@@ -172,10 +150,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(inner.body, "{\"a\":\"+ ü\"}");
-        assert_eq!(
-            inner.request(&outer()).headers.content_type,
-            Some("text/plain")
-        );
+        assert_eq!(inner.request(&outer()).headers.content_type, Some("text/plain"));
     }
 
     #[test]
@@ -188,25 +163,16 @@ mod tests {
             ("body=1", RestLessFault::Method),
             ("method=GET&header=nothing", RestLessFault::Header),
             ("method=GET&body=1&body=2", RestLessFault::Body),
-            (
-                &("method=GET".to_string() + &"&header=a: b".repeat(65)),
-                RestLessFault::Header,
-            ),
+            (&("method=GET".to_string() + &"&header=a: b".repeat(65)), RestLessFault::Header),
         ] {
             assert_eq!(unwrap(body.as_bytes()).unwrap_err(), expected, "{body}");
         }
-        assert_eq!(
-            RestLessFault::Method.to_string(),
-            "Invalid RestLess Method Property"
-        );
+        assert_eq!(RestLessFault::Method.to_string(), "Invalid RestLess Method Property");
     }
 
     #[test]
     fn two_inner_authorizations_are_useless() {
         let inner = unwrap(b"method=GET&header=authorization: a&header=authorization: b").unwrap();
-        assert_eq!(
-            inner.request(&outer()).headers.authorization,
-            Authorization::Many
-        );
+        assert_eq!(inner.request(&outer()).headers.authorization, Authorization::Many);
     }
 }

@@ -138,10 +138,7 @@ impl<'a> Raw<'a> {
     /// The last field named `name`, as `JSON.parse` would choose; one scan of the object.
     pub fn field(self, name: &str) -> Option<Self> {
         let fields = self.object()?;
-        fields
-            .filter(|(key, _)| *key == name.as_bytes())
-            .last()
-            .map(|(_, value)| value)
+        fields.filter(|(key, _)| *key == name.as_bytes()).last().map(|(_, value)| value)
     }
 
     /// Sign and digits of a plain integer that fits 64 bits.
@@ -277,11 +274,7 @@ impl Walk {
 impl<'a> Cursor<'a> {
     /// At the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            depth: 0,
-        }
+        Self { bytes, at: 0, depth: 0 }
     }
 
     /// Offset in bytes of the next thing to read.
@@ -392,10 +385,7 @@ impl<'a> Cursor<'a> {
         }
         self.depth += 1;
         self.at += 1;
-        Ok(Walk {
-            started: false,
-            ended: false,
-        })
+        Ok(Walk { started: false, ended: false })
     }
 
     /// Passes `"key":` and returns the key between its quotes.
@@ -526,9 +516,7 @@ fn plain_len(bytes: &[u8]) -> usize {
         }
     }
     let start = bytes.len() - rest.len();
-    let tail = rest
-        .iter()
-        .position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+    let tail = rest.iter().position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20));
     tail.map_or(bytes.len(), |at| start + at)
 }
 
@@ -581,9 +569,7 @@ fn unescape_unicode(digits: &[u8]) -> Option<(char, usize)> {
 
 fn hex4(digits: &[u8]) -> Option<u32> {
     let four = digits.first_chunk::<4>()?;
-    four.iter().try_fold(0, |sum, &byte| {
-        Some(sum * 16 + char::from(byte).to_digit(16)?)
-    })
+    four.iter().try_fold(0, |sum, &byte| Some(sum * 16 + char::from(byte).to_digit(16)?))
 }
 
 #[cfg(test)]
@@ -696,10 +682,7 @@ mod tests {
     #[test]
     fn every_control_character_is_refused_in_a_string() {
         for byte in 0u8..0x20 {
-            assert!(
-                !accepts(&format!("\"aaaaaaaaaa{}a\"", char::from(byte))),
-                "{byte}"
-            );
+            assert!(!accepts(&format!("\"aaaaaaaaaa{}a\"", char::from(byte))), "{byte}");
         }
         assert!(accepts("\"\u{7f}\u{2028}\""));
     }
@@ -709,10 +692,7 @@ mod tests {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         assert!(accepts(&nested(127)));
         assert_eq!(Raw::parse(nested(128).as_bytes()), Err(JsonFault::TooDeep));
-        assert_eq!(
-            Raw::parse("{\"a\":".repeat(1_000_000).as_bytes()),
-            Err(JsonFault::TooDeep)
-        );
+        assert_eq!(Raw::parse("{\"a\":".repeat(1_000_000).as_bytes()), Err(JsonFault::TooDeep));
         let mut cursor = Cursor::new(b"[[[1]]]");
         for _ in 0..3 {
             cursor.array().unwrap().item(&mut cursor).unwrap();
