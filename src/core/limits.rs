@@ -64,8 +64,8 @@ pub const HISTORY_OPS_MAX: usize = 10_000;
 /// A socket that holds no more than this of an unfinished message is never refused for what the
 /// others hold.
 pub const UNFINISHED_BYTES_FREE: usize = 256 << 10;
-/// Least bound of an outbox: a client that connects is sent a document's history in one message, and
-/// is no slow reader when its own join waits behind it.
+/// Least bound of an outbox: a client that connects is sent a document's history in one message,
+/// and is no slow reader when its own join waits behind it.
 pub const OUTBOX_BYTES_MIN: u64 = 8 << 20;
 /// `initialMessages` on the Phoenix wire, newest first.
 pub const INITIAL_MESSAGES_MAX: usize = 1_000;
