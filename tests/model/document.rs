@@ -30,7 +30,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => Just(Step::Connect),
         1 => (0..9_usize).prop_map(Step::Leave),
-        9 => (0..9_usize, 0..6_u8, 0..4_u64).prop_map(|(at, kind, back)| Step::Submit(at, kind, back)),
+        9 => (0..9_usize, 0..6_u8, 0..4_u64)
+            .prop_map(|(at, kind, back)| Step::Submit(at, kind, back)),
         1 => (0..9_usize).prop_map(Step::Heard),
         5 => Just(Step::Commit),
         3 => any::<bool>().prop_map(Step::Answer),

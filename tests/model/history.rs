@@ -32,7 +32,8 @@ proptest! {
             let ops: Vec<String> = (next..).take(size).map(|n| "x".repeat(n as usize % 7 + 1)).collect();
             let run = run(next, &ops);
             list.extend((next..).zip(ops));
-            let all: Vec<(u64, Vec<u8>)> = run.ops().map(|(seq, op)| (seq.0, op.to_vec())).collect();
+            let all: Vec<(u64, Vec<u8>)> =
+                run.ops().map(|(seq, op)| (seq.0, op.to_vec())).collect();
             let tail = &list[list.len() - size..];
             prop_assert!(all.iter().zip(tail).all(|(a, b)| a.0 == b.0 && a.1 == b.1.as_bytes()));
             prop_assert_eq!((run.count(), run.last().0), (size, next + size as u64 - 1));

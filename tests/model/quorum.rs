@@ -88,7 +88,9 @@ proptest! {
                 Step::Propose { key } => {
                     Some(Change::Propose { key: format!("k{key}"), value: seq.to_string() })
                 }
-                Step::Reject { back } => Some(Change::Reject { proposal: seq.saturating_sub(*back) }),
+                Step::Reject { back } => {
+                    Some(Change::Reject { proposal: seq.saturating_sub(*back) })
+                }
             };
             if let Some(change) = change.clone() {
                 quorum.apply(Seq(seq), change);
