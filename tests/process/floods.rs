@@ -114,7 +114,13 @@ fn malformed_submissions_are_nacked_and_nothing_grows() {
     let mut witness = Witness::new(&service, "d");
     witness.check(&mut service);
     let before = service.resident_bytes();
-    let bad = [
+    let op = |kind: &str, contents: &str, client_seq: &str, reference: &str| {
+        format!(
+            "[{{\"type\":\"{kind}\",\"contents\":{contents},\"clientSequenceNumber\":{client_seq},\
+             \"referenceSequenceNumber\":{reference}}}]"
+        )
+    };
+    let mut bad: Vec<String> = [
         "7",
         "null",
         "\"x\"",
@@ -127,20 +133,24 @@ fn malformed_submissions_are_nacked_and_nothing_grows() {
         "[{\"type\":7}]",
         "[{\"type\":\"op\"}]",
         "[{\"type\":\"op\",\"clientSequenceNumber\":\"1\"}]",
-        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":-5,\"referenceSequenceNumber\":0}]",
-        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":1e400,\"referenceSequenceNumber\":0}]",
-        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":999999999999999999999,\"referenceSequenceNumber\":0}]",
-        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":99999}]",
-        "[{\"type\":\"op\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":-9}]",
-        "[{\"type\":\"join\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
-        "[{\"type\":\"leave\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
-        "[{\"type\":\"summaryAck\",\"contents\":{},\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
-        "[{\"type\":\"summarize\",\"contents\":\"{\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
-        "[{\"type\":\"nonsense\",\"contents\":\"x\",\"clientSequenceNumber\":1,\"referenceSequenceNumber\":1}]",
-    ];
+    ]
+    .map(String::from)
+    .into();
+    bad.extend([
+        op("op", "\"x\"", "-5", "0"),
+        op("op", "\"x\"", "1e400", "0"),
+        op("op", "\"x\"", "999999999999999999999", "0"),
+        op("op", "\"x\"", "1", "99999"),
+        op("op", "\"x\"", "1", "-9"),
+        op("join", "\"x\"", "1", "1"),
+        op("leave", "\"x\"", "1", "1"),
+        op("summaryAck", "{}", "1", "1"),
+        op("summarize", "\"{\"", "1", "1"),
+        op("nonsense", "\"x\"", "1", "1"),
+    ]);
     for wire in BOTH {
         // One at a time: each is answered by something, or by a close, and harms nobody.
-        for ops in bad {
+        for ops in &bad {
             let mut client = Client::connect(service.address, wire, "d");
             let sent = client.submit_raw(ops);
             if sent.is_ok() {
@@ -162,7 +172,7 @@ fn malformed_submissions_are_nacked_and_nothing_grows() {
         let mut client = Client::connect(service.address, wire, "d");
         client.socket.stream.set_write_timeout(Some(Duration::from_secs(2))).expect("a timeout");
         for round in 0..20_000 {
-            if client.submit_raw(bad[round % bad.len()]).is_err() {
+            if client.submit_raw(&bad[round % bad.len()]).is_err() {
                 break;
             }
         }

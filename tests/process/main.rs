@@ -18,6 +18,7 @@ mod random;
 mod requests;
 mod rest;
 mod service;
+mod shapes;
 mod socket;
 mod token;
 mod tokens;

@@ -246,7 +246,8 @@ fn who_ends_its_side_after_asking_is_still_answered() {
     let mut service = Options::new(dir.path()).start();
     rest::create(service.address, "d");
     let request = format!(
-        "GET /repos/fluid/commits?count=1&sha=d HTTP/1.1\r\nhost: x\r\nauthorization: Basic {}\r\n\r\n",
+        "GET /repos/fluid/commits?count=1&sha=d HTTP/1.1\r\nhost: x\r\n\
+         authorization: Basic {}\r\n\r\n",
         STANDARD.encode(format!("fluid:{}", token::of("d")))
     );
     for _ in 0..20 {

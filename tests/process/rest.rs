@@ -195,10 +195,25 @@ pub(crate) fn versions(address: SocketAddr, document: &str) -> io::Result<Vec<St
     Ok(ids.collect())
 }
 
+/// A name as it stands in a path.
+pub(crate) fn escaped(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let mut path = String::new();
+    for byte in name.bytes() {
+        match is_plain(byte) {
+            true => path.push(char::from(byte)),
+            false => path.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    // Else a path's own dots, to some readers.
+    path.replace("..", "%2E%2E")
+}
+
 /// One call of `/deltas`, as it stands there.
 pub(crate) fn deltas_page(address: SocketAddr, wire: Wire, document: &str, from: u64) -> Vec<Op> {
     let token = token::of(document);
     let authorization = authorization(wire, &token);
+    let document = escaped(document);
     let path = format!("/deltas/fluid/{document}?from={from}");
     let reply = get(address, &path, &[("authorization", &authorization)]);
     let reply = reply.expect("an answer to /deltas");

@@ -40,7 +40,8 @@ impl Wire {
     pub(crate) fn path(self, document: &str) -> String {
         match self {
             Self::Fluid => format!(
-                "/socket.io/?documentId={document}&tenantId={TENANT}&EIO=4&transport=websocket"
+                "/socket.io/?documentId={}&tenantId={TENANT}&EIO=4&transport=websocket",
+                crate::rest::escaped(document)
             ),
             Self::Levee => String::from("/socket/websocket?vsn=2.0.0"),
         }
@@ -65,8 +66,9 @@ impl Wire {
                         json!(["1", "2", topic, event, payload]).to_string()
                     }
                     Outgoing::Submit { client, ops } => format!(
-                        "[\"1\",\"3\",\"{topic}\",\"submitOp\",\
-                         {{\"clientId\":\"{client}\",\"messageBatches\":[{ops}]}}]"
+                        "[\"1\",\"3\",{topic},\"submitOp\",\
+                         {{\"clientId\":\"{client}\",\"messageBatches\":[{ops}]}}]",
+                        topic = Value::from(topic.as_str()),
                     ),
                     Outgoing::Signal { client, content } => {
                         let batches = json!([[{"content": content}]]);
