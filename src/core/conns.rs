@@ -228,8 +228,12 @@ impl Port<'_> {
         }
     }
 
-    /// Closes a connection without waiting for its outbox.
+    /// Closes a connection without waiting for its outbox; what a link has sent is not here any
+    /// more.
     pub fn abort(&mut self, id: ConnId) {
+        if is_link(id) {
+            return self.close(id);
+        }
         let Some(conn) = self.conn(id) else { return };
         if std::mem::replace(&mut conn.is_closing, true) {
             return;
