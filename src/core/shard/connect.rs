@@ -31,17 +31,20 @@ impl Shard {
             let join_ref = join_ref.filter(|_| topic.starts_with("document:"));
             return self.tell(conn, topic, join_ref, event, actions);
         };
+        let is_full = self.connection(conn).is_some_and(|state| {
+            state.channels.len() >= CHANNELS_MAX && state.channel(topic).is_none()
+        });
+        if is_full {
+            let response = br#"{"reason":"too many topics"}"#;
+            let event = ServerEvent::Reply { message_ref, ok: false, response };
+            return self.tell(conn, topic, join_ref, event, actions);
+        }
         if self.is_elsewhere(conn, &key, topic, text, actions) {
             return;
         }
         let had_channel = self.remove_channel(now, conn, topic, actions);
         let mut port = self.port(actions);
         let Some(c) = port.conn(conn) else { return };
-        if c.state.channels.len() >= CHANNELS_MAX {
-            let response = br#"{"reason":"too many topics"}"#;
-            let event = ServerEvent::Reply { message_ref, ok: false, response };
-            return self.tell(conn, topic, join_ref, event, actions);
-        }
         let channel = Channel {
             topic: topic.into(),
             join_ref: join_ref.map(Box::from),
