@@ -58,6 +58,16 @@ enum Deferred {
     CatchUp(MemberSlot, ClientId, i64),
 }
 
+impl Deferred {
+    fn size_bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Frame(_, frame) => frame.len(),
+                Self::CatchUp(..) => 0,
+            }
+    }
+}
+
 #[derive(Debug)]
 struct InFlight {
     run: OpRun,
@@ -80,6 +90,8 @@ pub struct Document {
     pending: RunBuilder,
     pending_records: Vec<Record>,
     deferred: Vec<Deferred>,
+    /// Bytes of all that is deferred, in the group under way and behind it.
+    deferred_bytes: usize,
     answers_summary: bool,
     in_flight: Option<InFlight>,
     history: History,
@@ -108,6 +120,7 @@ impl Document {
             pending: RunBuilder::default(),
             pending_records: Vec::new(),
             deferred: Vec::new(),
+            deferred_bytes: 0,
             answers_summary: false,
             in_flight: None,
             history: History::default(),
@@ -157,7 +170,8 @@ impl Document {
             (Mode::Read, _) if member.may_write => return Err(NackCause::ReadOnlySession),
             (Mode::Read, _) => return Err(NackCause::NoWriteScope),
         };
-        let is_behind = self.pending.size_bytes() >= port.limits.pending_bytes_max;
+        let is_behind = self.pending.size_bytes() >= port.limits.pending_bytes_max
+            || (op.kind == OpKind::Summarize && self.summaries.is_full());
         if is_behind || !member.ops.take(now.mono_ms) {
             port.counters.throttled += 1;
             return Err(NackCause::Throttled { retry_after_s: 1 });
@@ -270,6 +284,7 @@ impl Document {
         port.counters.op_deliveries += (heard * run.count()) as u64;
         self.history.push(run);
         for deferred in deferred {
+            self.deferred_bytes -= deferred.size_bytes();
             self.perform(port, deferred);
         }
         if answers_summary {
@@ -321,8 +336,13 @@ impl Document {
         let Some(member) = self.members.get(slot) else {
             return;
         };
-        let deferred = Deferred::Frame(member.conn, self.nack_frame(member, cause, operation));
-        self.defer(port, deferred);
+        let conn = member.conn;
+        if self.deferred_bytes >= port.limits.pending_bytes_max {
+            // It goes on and on although nothing it sends can be answered now.
+            return port.abort(conn);
+        }
+        let frame = self.nack_frame(member, cause, operation);
+        self.defer(port, Deferred::Frame(conn, frame));
     }
 
     /// A nack in the words of a member's wire.
@@ -342,13 +362,13 @@ impl Document {
 
     /// Now, or when everything that is ordered so far has become visible.
     fn defer(&mut self, port: &mut Port<'_>, deferred: Deferred) {
-        if !self.pending.is_empty() {
-            self.deferred.push(deferred);
-        } else if let Some(in_flight) = &mut self.in_flight {
-            in_flight.deferred.push(deferred);
-        } else {
-            self.perform(port, deferred);
-        }
+        let waiting = match &mut self.in_flight {
+            _ if !self.pending.is_empty() => &mut self.deferred,
+            Some(in_flight) => &mut in_flight.deferred,
+            None => return self.perform(port, deferred),
+        };
+        self.deferred_bytes += deferred.size_bytes();
+        waiting.push(deferred);
     }
 
     fn perform(&self, port: &mut Port<'_>, deferred: Deferred) {

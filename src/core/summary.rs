@@ -34,6 +34,9 @@ impl SummaryJob {
     }
 }
 
+/// Summarize operations of one document that may wait for their turn, with their contents.
+const SUMMARIES_WAITING_MAX: usize = 64;
+
 /// A summarize operation that waits for its turn.
 #[derive(Debug)]
 struct Open {
@@ -141,6 +144,12 @@ impl Summaries {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.running.is_none() && self.waiting.is_empty()
+    }
+
+    /// Whether so many wait for their turn that another one must wait outside.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= SUMMARIES_WAITING_MAX
     }
 
     /// Operations that an earlier life left without an answer.

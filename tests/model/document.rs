@@ -11,6 +11,7 @@ use levee_core::git::ObjectId;
 use levee_core::ids::{ClientId, ConnId, DocKey, Now, PartitionId, Seq};
 use levee_core::limits::Limits;
 use levee_core::record::{DocumentImage, OpRun, Record};
+use levee_core::session::Connection;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -249,4 +250,53 @@ proptest! {
             }
         }
     }
+}
+
+/// A writer that is refused again and again while the store stands still is cut off in the end.
+#[test]
+fn refusals_that_wait_are_bounded() {
+    let mut bench = Bench::new();
+    bench.connect();
+    bench.commit();
+    let limits = Limits {
+        pending_bytes_max: 10_000,
+        ..Limits::default()
+    };
+    bench.connect(); // is ordered, so that what follows waits
+    let conn = bench.members[0].0;
+    let gap = br#"{"clientSequenceNumber":9,"referenceSequenceNumber":1,"type":"op"}"#;
+    let mut port = Port {
+        conns: &mut bench.conns,
+        links: &mut bench.links,
+        actions: &mut bench.actions,
+        counters: &mut bench.counters,
+        limits: &limits,
+    };
+    let id = ConnId {
+        slot: 0,
+        generation: 0,
+    };
+    let state = Connection::new(std::net::Ipv4Addr::LOCALHOST.into(), 0, 0);
+    port.conns.insert(id, Box::new(state));
+    for _ in 0..1_000 {
+        bench.document.submit(&mut port, bench.now, conn, gap);
+    }
+    let cuts = |action: &&Action| matches!(action, Action::Close { at_once: true, .. });
+    assert_eq!(bench.actions.iter().filter(cuts).count(), 1);
+    assert!(bench.counters.nacks < 1_100, "{:?}", bench.counters);
+}
+
+/// Summaries that wait for their turn are bounded: one more is asked to come again.
+#[test]
+fn summaries_that_wait_are_bounded() {
+    let mut bench = Bench::new();
+    bench.connect();
+    bench.commit();
+    for _ in 0..100 {
+        bench.submit(0, 5, 0);
+        bench.commit();
+    }
+    assert_eq!(bench.jobs.len(), 1, "one runs at a time");
+    assert_eq!(bench.document.visible().0, 1 + 1 + 64, "and so many wait");
+    assert_eq!(bench.counters.throttled, 100 - 65, "the rest is refused");
 }
