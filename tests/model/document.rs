@@ -258,10 +258,7 @@ fn refusals_that_wait_are_bounded() {
     let mut bench = Bench::new();
     bench.connect();
     bench.commit();
-    let limits = Limits {
-        pending_bytes_max: 10_000,
-        ..Limits::default()
-    };
+    let limits = Limits { pending_bytes_max: 10_000, ..Limits::default() };
     bench.connect(); // is ordered, so that what follows waits
     let conn = bench.members[0].0;
     let gap = br#"{"clientSequenceNumber":9,"referenceSequenceNumber":1,"type":"op"}"#;
@@ -272,10 +269,7 @@ fn refusals_that_wait_are_bounded() {
         counters: &mut bench.counters,
         limits: &limits,
     };
-    let id = ConnId {
-        slot: 0,
-        generation: 0,
-    };
+    let id = ConnId { slot: 0, generation: 0 };
     let state = Connection::new(std::net::Ipv4Addr::LOCALHOST.into(), 0, 0);
     port.conns.insert(id, Box::new(state));
     for _ in 0..1_000 {
