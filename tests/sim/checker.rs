@@ -72,6 +72,13 @@ impl Checker {
         }
     }
 
+    /// A load is forgotten: what it read was not the last word.
+    pub fn unloaded(&mut self, document: &str) {
+        if let Some(doc) = self.docs.get_mut(document) {
+            doc.writers.values_mut().for_each(|writer| writer.is_of_earlier_life = false);
+        }
+    }
+
     /// A client says up to where it knows the document.
     pub fn said(&mut self, client: &str, reference_seq: u64) {
         let known = self.said.entry(client.to_owned()).or_default();

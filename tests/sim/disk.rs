@@ -53,19 +53,23 @@ impl Disk {
     }
 
     /// The process is killed: groups under way, and those that failed last, are there or not.
-    /// Returns those that are.
-    pub fn crash(&mut self, random: &mut Random) -> Vec<Group> {
+    /// Returns those that are, and whether each had failed.
+    pub fn crash(&mut self, random: &mut Random) -> Vec<(bool, Group)> {
         let mut found = Vec::new();
         let ghosts = std::mem::take(&mut self.ghosts);
         let under_way = std::mem::take(&mut self.under_way);
         for (partition, group) in ghosts {
             // What failed and what was written over it cannot both be there.
             if !under_way.contains_key(&partition) && random.chance(300) {
-                found.push(group);
+                found.push((true, group));
             }
         }
-        found.extend(under_way.into_values().filter(|_| random.chance(500)));
-        for group in &found {
+        for group in under_way.into_values() {
+            if random.chance(500) {
+                found.push((false, group));
+            }
+        }
+        for (_, group) in &found {
             self.apply(group);
         }
         found

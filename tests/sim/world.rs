@@ -501,7 +501,11 @@ impl World {
         }
         self.shards.clear();
         self.life += 1;
-        for group in self.disk.crash(&mut self.fate) {
+        for (had_failed, group) in self.disk.crash(&mut self.fate) {
+            for record in group.records.iter().filter(|_| had_failed) {
+                // It is of the life before the last load, which has left nothing on disk.
+                self.checker.unloaded(record.doc().document());
+            }
             self.now_durable(&group);
         }
         self.ends_since_ms = None;
