@@ -24,6 +24,8 @@ pub struct Stored {
 /// A group that a partition has been asked to write.
 #[derive(Clone, Debug)]
 pub struct Group {
+    /// Documents whose earlier life had left before this group was formed.
+    pub settled: Vec<String>,
     pub records: Vec<Record>,
 }
 

@@ -119,7 +119,11 @@ impl World {
         mut records: Vec<Record>,
     ) {
         crate::plant::on_records(self.plant, self.now_ms, &mut records);
-        let before = self.disk.under_way.insert(partition, Group { records });
+        let names = records.iter().map(|record| record.doc().document());
+        let settled = names
+            .filter(|name| self.checker.docs.get(*name).is_some_and(|doc| !doc.has_earlier_life()));
+        let settled = settled.map(str::to_owned).collect();
+        let before = self.disk.under_way.insert(partition, Group { settled, records });
         self.pending_is_bounded(partition);
         let is_alone = before.is_none();
         self.checker.require(is_alone, Invariant::DurableOrder, || {

@@ -502,9 +502,9 @@ impl World {
         self.shards.clear();
         self.life += 1;
         for (had_failed, group) in self.disk.crash(&mut self.fate) {
-            for record in group.records.iter().filter(|_| had_failed) {
+            for document in group.settled.iter().filter(|_| had_failed) {
                 // It is of the life before the last load, which has left nothing on disk.
-                self.checker.unloaded(record.doc().document());
+                self.checker.unloaded(document);
             }
             self.now_durable(&group);
         }
