@@ -272,6 +272,64 @@ fn one_phoenix_socket_has_documents_on_both_cores() {
 }
 
 #[test]
+fn one_socketio_socket_has_documents_on_both_cores() {
+    let dir = Dir::new("cores");
+    let mut service = start(&dir);
+    let documents = [document_on(0, 0), document_on(1, 1)];
+    for document in &documents {
+        rest::create(service.address, document);
+    }
+    let path = Wire::Fluid.path(&documents[0]);
+    let mut socket = Socket::open(service.address, &path).expect("a socket");
+    socket.send_text("40").expect("an open socket");
+    let clients = documents.each_ref().map(|document| {
+        let token = token::of(document);
+        let connect = json!(["connect_document", introduction(document, Mode::Write, &token)]);
+        socket.send_text(&format!("42{connect}")).expect("an open socket");
+        let success = hear(&mut socket, |event| event[0] == "connect_document_success");
+        success[1]["clientId"].as_str().expect("a client id").to_owned()
+    });
+    for client_seq in 1..=5 {
+        for (document, client) in documents.iter().zip(&clients) {
+            let op = json!({
+                "type": "op",
+                "contents": "both",
+                "clientSequenceNumber": client_seq,
+                "referenceSequenceNumber": 1,
+            });
+            let submit = json!(["submitOp", client, [[op]]]);
+            socket.send_text(&format!("42{submit}")).expect("an open socket");
+            hear(&mut socket, |event| {
+                let ops = event[2].as_array().filter(|_| event[0] == "op");
+                event[1] == document.as_str()
+                    && ops.is_some_and(|ops| ops.iter().any(|op| op["clientId"] == client.as_str()))
+            });
+        }
+    }
+    socket.cut();
+    for document in &documents {
+        Ledger::default().check(service.address, document);
+    }
+    service.assert_alive();
+}
+
+/// Listens on a Socket.IO socket until an event is such.
+fn hear(socket: &mut Socket, is_so: impl Fn(&Value) -> bool) -> Value {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match socket.receive(until) {
+            Ok(Some(Message::Text(text))) => {
+                let event = text.strip_prefix("42").map(serde_json::from_str::<Value>);
+                if let Some(Ok(event)) = event.filter(|event| event.as_ref().is_ok_and(&is_so)) {
+                    return event;
+                }
+            }
+            other => panic!("in vain waited for an event: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn rest_is_answered_in_order_whichever_core_it_reaches() {
     let dir = Dir::new("cores");
     let mut service = start(&dir);

@@ -1,12 +1,13 @@
 //! What a client said, by event: answered here, or given to the document it has a seat in.
 
 use super::Shard;
+use crate::conns::is_link;
 use crate::dialect::{
     Address, ClientEvent, Dialect, Heartbeat, Inbound, Malformed, ServerEvent, decode,
 };
 use crate::event::{Action, Mail};
 use crate::fanout::frame;
-use crate::ids::{ConnId, Now};
+use crate::ids::{ConnId, Now, ShardId};
 use crate::nack::NackCause;
 use crate::session::{Connection, Place};
 use crate::wire::websocket::PeerFault;
@@ -112,7 +113,8 @@ impl Shard {
         }
     }
 
-    /// Sends a message on to the core that has its channel's document.
+    /// Sends a message on to the core that has its channel's document. A Socket.IO message names a
+    /// client only; what no client of this core says goes to the other cores of the socket.
     fn forward(
         &mut self,
         conn: ConnId,
@@ -124,17 +126,30 @@ impl Shard {
         let Some(c) = self.conns.get(conn) else {
             return false;
         };
-        let to = c.state.channels.iter().find_map(|channel| match channel.place {
-            Place::Elsewhere(shard) if !inbound.topic.is_empty() => {
-                (*channel.topic == inbound.topic).then_some(shard)
-            }
+        let client_id = match &inbound.event {
+            ClientEvent::Submit(submit) => Some(submit.client_id),
+            ClientEvent::Signals(signals) => Some(signals.client_id),
             _ => None,
-        });
-        let Some(to) = to else { return false };
-        let text = Bytes::copy_from_slice(text);
-        let mail = Mail::Message { conn, dialect, peer: c.state.peer, text };
-        actions.push(Action::Post { to, mail });
-        true
+        };
+        let is_foreign = client_id.is_some_and(|id| c.state.seat_of(id).is_none());
+        let mut cores: Vec<ShardId> = Vec::new();
+        for channel in &c.state.channels {
+            if let Place::Elsewhere(shard) = channel.place {
+                let is_meant = match dialect {
+                    Dialect::SocketIo => is_foreign,
+                    Dialect::Phoenix | Dialect::PhoenixMsgpack => *channel.topic == inbound.topic,
+                };
+                if is_meant && !cores.contains(&shard) {
+                    cores.push(shard);
+                }
+            }
+        }
+        let peer = c.state.peer;
+        for &to in &cores {
+            let mail = Mail::Message { conn, dialect, peer, text: Bytes::copy_from_slice(text) };
+            actions.push(Action::Post { to, mail });
+        }
+        !cores.is_empty()
     }
 
     /// Events that need a seat in a document.
@@ -211,6 +226,9 @@ impl Shard {
             ClientEvent::Signals(_) if dialect == Dialect::SocketIo => NackCause::NotConnected,
             _ => return,
         };
+        if dialect == Dialect::SocketIo && is_link(conn) {
+            return; // another core of the socket may know the client
+        }
         self.nack_session(conn, dialect, topic, join_ref, cause, actions);
     }
 
