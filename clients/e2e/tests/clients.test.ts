@@ -112,8 +112,9 @@ describe.each(forms)("%s", (_name, test, opener) => {
     const left = new Promise<string>((resolve) => {
       first.audience.on("memberRemoved", (clientId) => resolve(clientId));
     });
-    const gone = second.audience.getMyself()?.currentConnection;
-    expect(gone).toBeTypeOf("string");
+    const own = () => second.audience.getMyself()?.currentConnection;
+    await until(() => typeof own() === "string", { what: "the second member to know itself" });
+    const gone = own();
     second.container.dispose();
     expect(await within(left, { what: "the leave of the second member" })).toBe(gone);
     expect(members()).toBe(1);
