@@ -1,10 +1,10 @@
+import { Tally } from "levee-testkit/tally";
 import { defineConfig } from "vitest/config";
-import { Tally } from "./src/tally.ts";
 
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
-    setupFiles: ["src/navigator.ts"],
+    setupFiles: ["levee-testkit/navigator"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -15,14 +15,14 @@ import {
   TreeViewConfiguration,
 } from "fluid-framework";
 import { SharedMap, SharedString } from "fluid-framework/legacy";
-import { type Service, tenants } from "./service.ts";
+import { type Service, tenants } from "levee-testkit/service";
 import {
   randomUser,
   SigningTokenProvider,
   type TokenOptions,
   type TokenRequest,
-} from "./tokens.ts";
-import { until } from "./wait.ts";
+} from "levee-testkit/tokens";
+import { until } from "levee-testkit/wait";
 
 const factory = new SchemaFactory("levee.e2e");
 

@@ -1,7 +1,7 @@
 // Seeded random edits on everything the app has, as users would do them at once.
 
+import type { Random } from "levee-testkit/random";
 import { type App, Item } from "./app.ts";
-import type { Random } from "./random.ts";
 
 /** Does one edit. `name` marks what this client inserts. */
 export function editAtRandom(app: App, random: Random, name: string): void {

@@ -6,12 +6,12 @@ import type { IUrlResolver } from "@fluidframework/driver-definitions/legacy";
 import * as map2 from "@fluidframework/map/legacy";
 import * as driver2 from "@fluidframework/routerlicious-driver/internal";
 import * as aqueduct3 from "aqueduct-3/legacy";
+import type { Endpoint, Tenant } from "levee-testkit/service";
+import { randomUser, SigningTokenProvider, type TokenOptions } from "levee-testkit/tokens";
+import { until } from "levee-testkit/wait";
 import * as loader3 from "loader-3/legacy";
 import * as map3 from "map-3/legacy";
 import * as driver3 from "routerlicious-driver-3/internal";
-import type { Endpoint, Tenant } from "./service.ts";
-import { randomUser, SigningTokenProvider, type TokenOptions } from "./tokens.ts";
-import { until } from "./wait.ts";
 
 interface Packages {
   readonly aqueduct: typeof aqueduct2;

@@ -1,12 +1,12 @@
 // The npm `phoenix` client on the Levee wire, in JSON and in msgpack, set up as Levee's driver does.
 
+import type { Service, Tenant } from "levee-testkit/service";
+import { signToken, type TokenOptions } from "levee-testkit/tokens";
+import { until, within } from "levee-testkit/wait";
 import { Packr } from "msgpackr";
 import { type Channel, Socket } from "phoenix";
 import { WebSocket } from "ws";
 import type { SequencedOp } from "./rest.ts";
-import type { Service, Tenant } from "./service.ts";
-import { signToken, type TokenOptions } from "./tokens.ts";
-import { until, within } from "./wait.ts";
 
 export type Format = "json" | "msgpack";
 export const formats: readonly Format[] = ["json", "msgpack"];

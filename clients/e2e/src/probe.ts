@@ -1,10 +1,10 @@
 // A bare Socket.IO client: it says what it is told to and records what comes back.
 
+import type { Service, Tenant } from "levee-testkit/service";
+import { signToken, type TokenOptions } from "levee-testkit/tokens";
+import { until, within } from "levee-testkit/wait";
 import { io, type Socket } from "socket.io-client";
 import type { SequencedOp } from "./rest.ts";
-import type { Service, Tenant } from "./service.ts";
-import { signToken, type TokenOptions } from "./tokens.ts";
-import { until, within } from "./wait.ts";
 
 /** An event's name and its arguments. */
 export type Received = readonly [name: string, ...args: unknown[]];

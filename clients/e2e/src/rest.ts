@@ -1,7 +1,7 @@
 // REST as the drivers and the tools speak it, without a driver in between.
 
-import type { Service, Tenant } from "./service.ts";
-import { signToken } from "./tokens.ts";
+import type { Service, Tenant } from "levee-testkit/service";
+import { signToken } from "levee-testkit/tokens";
 
 export interface Answer {
   readonly status: number;

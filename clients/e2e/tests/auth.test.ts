@@ -1,14 +1,14 @@
 // Tokens: what each fault does to an official client, and whose documents a token opens.
 
 import { ConnectionState } from "fluid-framework";
+import { Service, tenants } from "levee-testkit/service";
+import { everywhere, needs } from "levee-testkit/target";
+import { signToken, type TokenOptions, type TokenRequest } from "levee-testkit/tokens";
+import { until } from "levee-testkit/wait";
 import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { type App, azureRemoteOpener, saved } from "../src/app.ts";
 import { type LoaderApp, LoaderKit } from "../src/loader.ts";
 import { createDocument, ordererAuth, rest, storageAuth } from "../src/rest.ts";
-import { Service, tenants } from "../src/service.ts";
-import { everywhere, needs } from "../src/target.ts";
-import { signToken, type TokenOptions, type TokenRequest } from "../src/tokens.ts";
-import { until } from "../src/wait.ts";
 
 let service: Service;
 const open: { readonly container: { dispose(): void } }[] = [];

@@ -1,12 +1,12 @@
 // REST as Levee's driver speaks it: Bearer tokens, deltas by pages, documents and git objects.
 
+import { Service, tenants } from "levee-testkit/service";
+import { needs } from "levee-testkit/target";
+import { signToken, type TokenOptions } from "levee-testkit/tokens";
+import { until } from "levee-testkit/wait";
 import { afterAll, beforeAll, beforeEach, describe, expect } from "vitest";
 import { PhoenixChannel, PhoenixSocket } from "../src/phoenix.ts";
 import { bearer, createDocument, type RestOptions, rest, type SequencedOp } from "../src/rest.ts";
-import { Service, tenants } from "../src/service.ts";
-import { needs } from "../src/target.ts";
-import { signToken, type TokenOptions } from "../src/tokens.ts";
-import { until } from "../src/wait.ts";
 
 const tenant = tenants.fluid;
 const phoenix = needs("phoenix");

@@ -1,15 +1,15 @@
 // Both wires on one document: whoever comes in by which door sees the same document.
 
+import { Random, seed } from "levee-testkit/random";
+import { Service, tenants } from "levee-testkit/service";
+import { needs } from "levee-testkit/target";
+import { signToken } from "levee-testkit/tokens";
+import { pause, until } from "levee-testkit/wait";
 import { afterAll, beforeAll, expect } from "vitest";
 import { azureRemoteOpener, converge, saved } from "../src/app.ts";
 import { formats, PhoenixChannel, PhoenixSocket } from "../src/phoenix.ts";
 import { Probe } from "../src/probe.ts";
-import { Random, seed } from "../src/random.ts";
 import { bearer, createDocument, readDeltas, rest, type SequencedOp } from "../src/rest.ts";
-import { Service, tenants } from "../src/service.ts";
-import { needs } from "../src/target.ts";
-import { signToken } from "../src/tokens.ts";
-import { pause, until } from "../src/wait.ts";
 
 const tenant = tenants.fluid;
 const phoenix = needs("phoenix");

@@ -1,5 +1,9 @@
 // The official service clients: create, attach, load, edit together, go offline, come back.
 
+import { Random, seed } from "levee-testkit/random";
+import { Service } from "levee-testkit/service";
+import { type Case, everywhere, needs } from "levee-testkit/target";
+import { pause, until, within } from "levee-testkit/wait";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import {
   type App,
@@ -12,10 +16,6 @@ import {
   tinyliciousOpener,
 } from "../src/app.ts";
 import { editAtRandom } from "../src/edits.ts";
-import { Random, seed } from "../src/random.ts";
-import { Service } from "../src/service.ts";
-import { type Case, everywhere, needs } from "../src/target.ts";
-import { pause, until, within } from "../src/wait.ts";
 
 let service: Service;
 beforeAll(async () => {

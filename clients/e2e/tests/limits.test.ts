@@ -2,15 +2,15 @@
 // documents of 95 MB.
 
 import { createHash } from "node:crypto";
+import { Random, seed } from "levee-testkit/random";
+import { Service, tenants } from "levee-testkit/service";
+import { everywhere, needs, target } from "levee-testkit/target";
+import { until } from "levee-testkit/wait";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { type App, azureLocalOpener, azureRemoteOpener, converge } from "../src/app.ts";
 import { type LoaderApp, LoaderKit, type LoaderOptions, watchSummaries } from "../src/loader.ts";
 import { Probe } from "../src/probe.ts";
-import { Random, seed } from "../src/random.ts";
 import { createDocument, readDeltas } from "../src/rest.ts";
-import { Service, tenants } from "../src/service.ts";
-import { everywhere, needs, target } from "../src/target.ts";
-import { until } from "../src/wait.ts";
 
 let service: Service;
 const open: { readonly container: { dispose(): void } }[] = [];

@@ -1,5 +1,8 @@
 // container-loader with routerlicious-driver, 2.x and 3.x: what an app without a service client sees.
 
+import { Service, tenants } from "levee-testkit/service";
+import { everywhere, needs } from "levee-testkit/target";
+import { until } from "levee-testkit/wait";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import {
   type LoaderApp,
@@ -10,9 +13,6 @@ import {
   settle,
   watchSummaries,
 } from "../src/loader.ts";
-import { Service, tenants } from "../src/service.ts";
-import { everywhere, needs } from "../src/target.ts";
-import { until } from "../src/wait.ts";
 
 let service: Service;
 const open: LoaderApp[] = [];

@@ -1,5 +1,9 @@
 // The Phoenix wire, with the npm `phoenix` client, in JSON and msgpack.
 
+import { Service, tenants } from "levee-testkit/service";
+import { needs } from "levee-testkit/target";
+import { signToken } from "levee-testkit/tokens";
+import { until, within } from "levee-testkit/wait";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from "vitest";
 import { WebSocket } from "ws";
 import {
@@ -9,10 +13,6 @@ import {
   PhoenixSocket,
 } from "../src/phoenix.ts";
 import { createDocument } from "../src/rest.ts";
-import { Service, tenants } from "../src/service.ts";
-import { needs } from "../src/target.ts";
-import { signToken } from "../src/tokens.ts";
-import { until, within } from "../src/wait.ts";
 
 const tenant = tenants.fluid;
 const phoenix = needs("phoenix");

@@ -1,13 +1,13 @@
 // Engine.IO long polling: a client whose WebSocket is blocked gets a fast answer, and recovers.
 
+import { BlockingProxy } from "levee-testkit/proxy";
+import { Service, tenants } from "levee-testkit/service";
+import { everywhere, needs } from "levee-testkit/target";
+import { until, within } from "levee-testkit/wait";
 import { io } from "socket.io-client";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { LoaderKit, majors } from "../src/loader.ts";
-import { BlockingProxy } from "../src/proxy.ts";
 import { rest } from "../src/rest.ts";
-import { Service, tenants } from "../src/service.ts";
-import { everywhere, needs } from "../src/target.ts";
-import { until, within } from "../src/wait.ts";
 
 let service: Service;
 beforeAll(async () => {

@@ -2,11 +2,11 @@
 
 import { StateFactory } from "@fluidframework/presence/beta";
 import { getPresence } from "fluid-framework/beta";
+import { Service } from "levee-testkit/service";
+import { type Case, everywhere, needs } from "levee-testkit/target";
+import { until } from "levee-testkit/wait";
 import { afterAll, beforeAll, expect } from "vitest";
 import { type App, azureLocalOpener, azureRemoteOpener, type Opener } from "../src/app.ts";
-import { Service } from "../src/service.ts";
-import { type Case, everywhere, needs } from "../src/target.ts";
-import { until } from "../src/wait.ts";
 
 let service: Service;
 beforeAll(async () => {

@@ -2,6 +2,10 @@
 // reference service was recorded to answer.
 
 import { createHash } from "node:crypto";
+import { Service, tenants } from "levee-testkit/service";
+import { everywhere, needs } from "levee-testkit/target";
+import { signToken } from "levee-testkit/tokens";
+import { pause, until } from "levee-testkit/wait";
 import { afterAll, beforeAll, beforeEach, describe, expect } from "vitest";
 import { type ConnectFault, type ConnectOptions, Probe } from "../src/probe.ts";
 import {
@@ -13,10 +17,6 @@ import {
   type SequencedOp,
   storageAuth,
 } from "../src/rest.ts";
-import { Service, tenants } from "../src/service.ts";
-import { everywhere, needs } from "../src/target.ts";
-import { signToken } from "../src/tokens.ts";
-import { pause, until } from "../src/wait.ts";
 
 const tenant = tenants.tinylicious;
 let service: Service;

@@ -1,5 +1,9 @@
 // The service is killed, or asked to go, while clients edit: nothing is lost and nothing doubled.
 
+import { Random, seed } from "levee-testkit/random";
+import { Service, type Tenant, tenants } from "levee-testkit/service";
+import { needs } from "levee-testkit/target";
+import { pause, until } from "levee-testkit/wait";
 import { afterAll, afterEach, describe, expect } from "vitest";
 import {
   type App,
@@ -11,11 +15,7 @@ import {
 } from "../src/app.ts";
 import { LoaderKit, settle, watchSummaries } from "../src/loader.ts";
 import { Probe } from "../src/probe.ts";
-import { Random, seed } from "../src/random.ts";
 import { createDocument, readDeltas } from "../src/rest.ts";
-import { Service, type Tenant, tenants } from "../src/service.ts";
-import { needs } from "../src/target.ts";
-import { pause, until } from "../src/wait.ts";
 
 const services: Service[] = [];
 const apps: App[] = [];

@@ -1,14 +1,14 @@
 // Server-backed presence (`presence_v1`) on both wires, read by the npm `phoenix` client's Presence.
 
+import { Service, tenants } from "levee-testkit/service";
+import { needs } from "levee-testkit/target";
+import type { User } from "levee-testkit/tokens";
+import { until } from "levee-testkit/wait";
 import { Presence } from "phoenix";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { type Format, type PhoenixChannel, PhoenixSocket } from "../src/phoenix.ts";
 import { Probe } from "../src/probe.ts";
 import { createDocument } from "../src/rest.ts";
-import { Service, tenants } from "../src/service.ts";
-import { needs } from "../src/target.ts";
-import type { User } from "../src/tokens.ts";
-import { until } from "../src/wait.ts";
 
 const tenant = tenants.fluid;
 const presence = needs("presenceEvents");

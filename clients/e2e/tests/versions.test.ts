@@ -1,5 +1,8 @@
 // Automatic summaries under the clients' own defaults, and the versions they leave behind.
 
+import { Service } from "levee-testkit/service";
+import { type Case, everywhere, needs } from "levee-testkit/target";
+import { pause, until } from "levee-testkit/wait";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import {
   type App,
@@ -11,9 +14,6 @@ import {
   saved,
   viewVersion,
 } from "../src/app.ts";
-import { Service } from "../src/service.ts";
-import { type Case, everywhere, needs } from "../src/target.ts";
-import { pause, until } from "../src/wait.ts";
 
 let service: Service;
 beforeAll(async () => {
