@@ -1,4 +1,4 @@
-import { Tally } from "levee-testkit/tally";
+import { Tally } from "../testkit/src/tally.ts";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
