@@ -32,6 +32,7 @@ unit: ## Unit, property, contract, simulation and process tests
 e2e: ## Official Fluid clients against the release binary
 	$(CARGO) build --release --bin levee
 	cd clients && npm ci --no-audit --no-fund
+	cd clients && npm run build
 	cd clients && npm run format:check && npm run lint && npm run typecheck
 	cd clients && npm test
 
