@@ -95,6 +95,14 @@ impl Op {
     }
 }
 
+impl Op {
+    /// Whether this is the operation as the Phoenix wire shows it, however it is spelled.
+    pub fn is_phoenix(&self, bytes: &str) -> bool {
+        let heard: Result<Value, _> = serde_json::from_str(bytes);
+        heard.is_ok_and(|heard| heard == self.phoenix)
+    }
+}
+
 /// The operations of one document, from the first one it has.
 #[derive(Clone, Debug, Default)]
 pub struct Log {

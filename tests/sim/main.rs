@@ -21,6 +21,7 @@ mod speech;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use world::{Outcome, World};
 
 /// Seeds of a plain test run.
@@ -41,16 +42,42 @@ fn run(seed: u64) -> Result<Outcome, String> {
     }
 }
 
+/// Each world has one thread, each core has worlds of its own. In the order of the items.
+fn on_every_core<I: Copy + Send, T: Send>(
+    items: impl Iterator<Item = I> + Send,
+    work: impl Fn(I) -> T + Sync,
+) -> Vec<(I, T)> {
+    let items = Mutex::new(items.enumerate());
+    let done = Mutex::new(Vec::new());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let next = items.lock().unwrap().next();
+                    let Some((at, item)) = next else { return };
+                    let result = (at, item, work(item));
+                    done.lock().unwrap().push(result);
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|(at, ..)| *at);
+    done.into_iter().map(|(_, item, result)| (item, result)).collect()
+}
+
 #[test]
 fn seeds() {
     let count = number("SIM_SEEDS").unwrap_or(SEEDS);
     let first = number("SIM_FIRST").unwrap_or(1);
+    let is_verbose = std::env::var_os("SIM_VERBOSE").is_some();
     let mut failures = Vec::new();
     let (mut shown, mut steps) = (0, 0);
-    for seed in first..first + count {
-        match run(seed) {
+    for (seed, outcome) in on_every_core(first..first + count, run) {
+        match outcome {
             Ok(outcome) => {
-                if std::env::var_os("SIM_VERBOSE").is_some() {
+                if is_verbose {
                     println!("seed {seed}: {} steps, {} heard", outcome.steps, outcome.shown);
                 }
                 shown += outcome.shown;

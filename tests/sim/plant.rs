@@ -1,10 +1,14 @@
-//! Bugs planted on purpose, between the core and what watches it: each must be caught by the
-//! invariant that it breaks, and by no other first.
+//! Bugs planted on purpose: each changes what the core is told, what it asks for or what it says,
+//! and knows nothing of the checks. It must be caught by the invariant that it breaks, and by no
+//! other first.
 
 use crate::checker::{Checker, Doc};
+use crate::disk::Group;
 use crate::invariant::Invariant;
 use crate::speech::Heard;
 use bytes::Bytes;
+use levee_core::git::StoredObject;
+use levee_core::limits::Limits;
 use levee_core::record::{DocumentImage, OpRun, Record};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,11 +108,20 @@ impl Plant {
     }
 }
 
-/// What an operation looks like to the checker when it becomes durable.
-pub fn on_durable(plant: Option<Plant>, doc: Option<&Doc>, text: &str) -> String {
-    let Some((plant, doc)) = plant.zip(doc) else {
-        return text.to_owned();
-    };
+/// What is written is not what was asked for.
+pub fn on_commit(plant: Option<Plant>, checker: &Checker, group: &mut Group) {
+    let Some(plant) = plant else { return };
+    for record in &mut group.records {
+        let Record::Ops(doc, run) = record else { continue };
+        let Some(doc) = checker.docs.get(doc.document()) else { continue };
+        let ops = run.ops().map(|(_, op)| written(plant, doc, &String::from_utf8_lossy(op)));
+        let ops: Vec<Bytes> = ops.map(Bytes::from).collect();
+        *run = crate::disk::run_of(run.first.0, &ops.iter().collect::<Vec<_>>());
+    }
+}
+
+/// One operation as it is written behind what is there.
+fn written(plant: Plant, doc: &Doc, text: &str) -> String {
     let last = doc.log.ops.last();
     let own = |op: &&crate::log::Op| {
         op.client.is_some() && op.client.as_deref().is_some_and(|id| text.contains(id))
@@ -197,27 +210,57 @@ pub fn on_image(plant: Option<Plant>, image: &mut DocumentImage) {
     }
 }
 
-pub fn on_history(plant: Option<Plant>, text: &mut Vec<u8>) {
-    if plant == Some(Plant::OtherHistory) {
-        text.push(b' ');
+/// What a shard says that it has in memory.
+pub fn on_history(plant: Option<Plant>, slices: &mut [Bytes]) {
+    if let (Some(Plant::OtherHistory), Some(slice)) = (plant, slices.last_mut()) {
+        *slice = Bytes::from([slice.as_ref(), b" "].concat());
     }
 }
 
-pub fn outbox_bound(plant: Option<Plant>, bound: usize) -> usize {
-    if plant == Some(Plant::WideOutbox) { bound / 100 } else { bound }
+/// What a shard takes its limits to be.
+pub fn on_limits(plant: Option<Plant>, mut limits: Limits) -> Limits {
+    if plant == Some(Plant::WideOutbox) {
+        limits.outbox_bytes_max *= 100;
+    }
+    if plant == Some(Plant::WidePending) {
+        limits.pending_bytes_max *= 100;
+    }
+    limits
 }
 
-pub fn pending_bound(plant: Option<Plant>, bound: usize) -> usize {
-    if plant == Some(Plant::WidePending) { bound / 50 } else { bound }
+/// The objects that a summary's verdict brings.
+pub fn on_objects(plant: Option<Plant>, objects: &mut [StoredObject]) {
+    if plant != Some(Plant::ForgetMember) {
+        return;
+    }
+    for object in objects {
+        let members: Result<Vec<(String, serde_json::Value)>, _> =
+            serde_json::from_slice(&object.body);
+        let Ok(mut members) = members else { continue };
+        if members.pop().is_some_and(|(_, member)| member.get("client").is_some()) {
+            object.body = serde_json::to_vec(&members).unwrap_or_default().into();
+        }
+    }
+}
+
+/// The bytes of whole frames, as a socket is to carry them.
+pub fn on_bytes(plant: Option<Plant>, now_ms: u64, frames: &mut [u8]) {
+    if !Plant::Garbage.strikes(plant, now_ms) {
+        return;
+    }
+    let payload_at = match frames.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    // No text begins like this, and no msgpack has it anywhere.
+    if let Some(first) = frames.get_mut(payload_at) {
+        *first = 0xc1;
+    }
 }
 
 /// What a socket hears.
-pub fn on_heard(
-    plant: Option<Plant>,
-    checker: &mut Checker,
-    mut heard: Vec<Heard>,
-    now_ms: u64,
-) -> Vec<Heard> {
+pub fn on_heard(plant: Option<Plant>, mut heard: Vec<Heard>, now_ms: u64) -> Vec<Heard> {
     let Some(plant) = plant else {
         return heard;
     };
@@ -229,9 +272,6 @@ pub fn on_heard(
             }
         }
         Plant::NoGoodbye => heard.retain(|h| !matches!(h, Heard::Goodbye | Heard::Close(_))),
-        Plant::Garbage if strikes => {
-            checker.fail(Invariant::WellFormed, "planted");
-        }
         Plant::EarlyNack => {
             if let Some(at) = heard.iter().position(|h| matches!(h, Heard::Nack { .. })) {
                 heard[..=at].rotate_right(1);

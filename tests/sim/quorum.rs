@@ -1,7 +1,6 @@
 //! A document's quorum at any number, by going through its whole log.
 
 use crate::log::Log;
-use crate::plant::Plant;
 use levee_core::git::Protocol;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -52,18 +51,15 @@ pub fn at(log: &Log, seq: u64) -> Quorum {
 }
 
 /// The quorum that a version carries.
-pub fn of(plant: Option<Plant>, protocol: &Protocol) -> Quorum {
+pub fn of(protocol: &Protocol) -> Quorum {
     let list = |bytes: &[u8]| -> Vec<Value> { serde_json::from_slice(bytes).unwrap_or_default() };
-    let mut members: Vec<(String, u64)> = list(&protocol.members)
+    let members: Vec<(String, u64)> = list(&protocol.members)
         .iter()
         .map(|entry| {
             let id = entry[0].as_str().unwrap_or("").to_owned();
             (id, entry[1]["sequenceNumber"].as_u64().unwrap_or(0))
         })
         .collect();
-    if plant == Some(Plant::ForgetMember) {
-        members.pop();
-    }
     let values = list(&protocol.values)
         .iter()
         .map(|entry| {

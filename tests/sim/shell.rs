@@ -136,7 +136,7 @@ impl World {
 
     /// Where a group's last operation of a client begins, so much was waiting when it came.
     fn pending_is_bounded(&mut self, partition: PartitionId) {
-        let bound = crate::plant::pending_bound(self.plant, self.plan.limits.pending_bytes_max);
+        let bound = self.plan.limits.pending_bytes_max;
         let records = self.disk.under_way.get(&partition).map(|group| &*group.records);
         for record in records.unwrap_or_default() {
             let Record::Ops(doc, run) = record else {
@@ -160,6 +160,9 @@ impl World {
             self.disk.under_way.remove(&partition);
             return;
         }
+        if let Some(group) = self.disk.under_way.get_mut(&partition) {
+            crate::plant::on_commit(self.plant, &self.checker, group);
+        }
         if let Some(group) = self.disk.commit(partition) {
             self.now_durable(&group);
         }
@@ -172,11 +175,6 @@ impl World {
                 Record::Ops(doc, run) => {
                     for (seq, op) in run.ops() {
                         let text = String::from_utf8_lossy(op);
-                        let text = crate::plant::on_durable(
-                            self.plant,
-                            self.checker.docs.get(doc.document()),
-                            &text,
-                        );
                         self.checker.durable(doc.document(), seq.0, &text);
                         self.acked(doc, seq.0, &mut acked);
                     }
@@ -202,7 +200,7 @@ impl World {
         let protocol = objects
             .zip(handle.parse().ok())
             .and_then(|(objects, id)| Protocol::of_version(objects as &dyn Objects, &id).ok());
-        let found = protocol.map(|protocol| crate::quorum::of(self.plant, &protocol));
+        let found = protocol.map(|protocol| crate::quorum::of(&protocol));
         self.checker.require(
             found.as_ref() == Some(&expected),
             Invariant::ProtocolAtReference,
@@ -226,12 +224,16 @@ impl World {
             }
             return;
         }
-        let bound = crate::plant::outbox_bound(self.plant, self.plan.limits.outbox_bytes_max);
+        let bound = self.plan.limits.outbox_bytes_max;
         self.checker.require(bytes <= bound || frames.len() == 1, Invariant::OutboxBounded, || {
             format!("{bytes} bytes waited for socket {socket}")
         });
         self.sockets[socket].is_writing = true;
-        let heard = self.sockets[socket].ear.hear(&frames.concat());
+        let mut carried = frames.concat();
+        if self.sockets[socket].ear.is_upgraded {
+            crate::plant::on_bytes(self.plant, self.now_ms, &mut carried);
+        }
+        let heard = self.sockets[socket].ear.hear(&carried);
         match heard {
             Ok(heard) => self.tap(socket, heard),
             Err(fault) => self.checker.fail(Invariant::WellFormed, fault),
@@ -250,7 +252,7 @@ impl World {
             (self.sockets[socket].client, client.dialect)
         };
         let only = self.clients[client].sessions.first().map(|s| s.document.clone());
-        let heard = crate::plant::on_heard(self.plant, &mut self.checker, heard, self.now_ms);
+        let heard = crate::plant::on_heard(self.plant, heard, self.now_ms);
         for heard in &heard {
             self.trace(|| format!("socket {socket} (client {client}) hears {heard:?}"));
             let document = match heard {

@@ -413,11 +413,20 @@ fn ops(array: &RawValue) -> Result<Vec<(u64, String)>, serde_json::Error> {
         #[serde(rename = "sequenceNumber")]
         seq: u64,
     }
-    let ops: Vec<&RawValue> = serde_json::from_str(array.get())?;
-    ops.into_iter()
-        .map(|op| {
-            let Place { seq } = serde_json::from_str(op.get())?;
-            Ok((seq, op.get().to_owned()))
-        })
-        .collect()
+    let mut rest = array.get().strip_prefix('[').unwrap_or_default();
+    let mut ops = Vec::new();
+    // The array has been read through already, and is whole: here each element is taken with its
+    // number in one go.
+    while rest.starts_with('{') {
+        let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Place>();
+        let Some(place) = stream.next() else { break };
+        let Place { seq } = place?;
+        let (op, after) = rest.split_at(stream.byte_offset());
+        ops.push((seq, op.to_owned()));
+        rest = after.strip_prefix(',').unwrap_or(after);
+    }
+    match rest {
+        "]" => Ok(ops),
+        other => Err(serde::de::Error::custom(format!("operations end with {other}"))),
+    }
 }

@@ -307,7 +307,7 @@ impl World {
                 Shard::new(ShardConfig {
                     id: ShardId(id),
                     placement: self.plan.placement,
-                    limits: self.plan.limits,
+                    limits: crate::plant::on_limits(self.plant, self.plan.limits),
                     keyring: self.keyring.clone(),
                     seed: self.fate.wide(),
                 })
@@ -454,7 +454,8 @@ impl World {
             Err(_) => Err(StoreFault::Damaged),
             Ok(verdict) => {
                 let outcome = (&verdict).into();
-                if let SummaryVerdict::Ack { new_objects, .. } = verdict {
+                if let SummaryVerdict::Ack { mut new_objects, .. } = verdict {
+                    crate::plant::on_objects(self.plant, &mut new_objects);
                     stored.objects.insert(new_objects);
                 }
                 Ok(outcome)
@@ -679,7 +680,9 @@ impl World {
             let from = Seq(first.0.max(head.0.saturating_sub(20)));
             let mut at = from.0;
             let mut text = Vec::new();
-            for slice in shard.history(&key, from, head) {
+            let mut slices = shard.history(&key, from, head);
+            crate::plant::on_history(self.plant, &mut slices);
+            for slice in slices {
                 text.extend_from_slice(if text.is_empty() { b"" } else { b"," });
                 text.extend_from_slice(&slice);
             }
@@ -690,7 +693,6 @@ impl World {
                 expected.extend_from_slice(op.as_bytes());
                 at += 1;
             }
-            crate::plant::on_history(self.plant, &mut text);
             self.checker.require(text == expected, Invariant::HistoryIsDisk, || {
                 format!("{name} {from}..={head}: {}", String::from_utf8_lossy(&text))
             });
