@@ -8,4 +8,5 @@ mod decoders;
 mod golden;
 mod inbound;
 mod mangled;
+mod oracle;
 mod outbound;
