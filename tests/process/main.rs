@@ -1,6 +1,7 @@
 //! Process tests: the real binary on loopback, on a disk, under everything that can happen to a
 //! process. Nothing here depends on speed; every wait has an end.
 
+mod captures;
 mod checker;
 mod client;
 mod cores;
