@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod runtime;
+pub mod schema;
 
 pub mod store;
 

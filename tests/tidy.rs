@@ -10,7 +10,7 @@ const LINE_CHARS_MAX: usize = 100;
 /// What a module of the server package may import of its siblings: only boxes below it.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["boot", "config", "git_export", "observe", "runtime", "store"]),
+    ("cli", &["boot", "config", "git_export", "observe", "runtime", "schema", "store"]),
     ("boot", &["config", "http", "observe", "runtime", "server", "store"]),
     ("config", &["runtime", "store"]),
     ("server", &["http", "observe", "runtime", "store"]),
@@ -19,6 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("observe", &["store"]),
     ("git_export", &[]),
+    ("schema", &["config"]),
 ];
 
 /// The walk of one operation: where each mark stands. `docs/ARCHITECTURE.md` has the same table.

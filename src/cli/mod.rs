@@ -7,6 +7,7 @@ use crate::config::options::{self, Spec};
 use crate::config::value::Kind;
 use crate::config::{Config, ConfigError, Inputs, document};
 use crate::observe;
+use crate::schema;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use levee_core::ids::DocKey;
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         Some(("serve", args)) => serve(args),
         Some(("config", args)) => config(args),
         Some(("git", args)) => git(args),
+        Some(("schema", args)) => print_schema(args),
         Some(("version", _)) => print(&format!("levee {}\n", env!("CARGO_PKG_VERSION"))),
         _ => EXIT_USAGE,
     };
@@ -94,6 +96,23 @@ fn git(args: &ArgMatches) -> u8 {
     }
 }
 
+fn print_schema(args: &ArgMatches) -> u8 {
+    let found = match args.get_one::<String>("name") {
+        None => schema::document(),
+        Some(name) => match schema::definition(name) {
+            Some(found) => found,
+            None => {
+                eprintln!(
+                    "levee: no definition {name:?}; there are: {}",
+                    schema::names().join(", ")
+                );
+                return EXIT_USAGE;
+            }
+        },
+    };
+    print(&format!("{found:#}\n"))
+}
+
 /// Standard output may be a closed pipe (`levee config show | head`); that is no failure.
 fn print(text: &str) -> u8 {
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -131,6 +150,9 @@ fn command() -> Command {
                 .arg(Arg::new("data").long("data").default_value("./data").value_name("DIR"))
                 .arg(Arg::new("out").long("out").required(true).value_name("DIR")),
         );
+    let schema = Command::new("schema")
+        .about("Print messages, REST bodies and configuration as JSON Schema")
+        .arg(Arg::new("name").help("One definition, with those it refers to [default: all]"));
     Command::new("levee")
         .about("A complete Fluid Framework service in one binary")
         .after_help(EXAMPLES)
@@ -140,6 +162,7 @@ fn command() -> Command {
         .subcommand(configured(Command::new("serve").about("Run the service")))
         .subcommand(config)
         .subcommand(git)
+        .subcommand(schema)
         .subcommand(Command::new("version").about("Print the version"))
 }
 

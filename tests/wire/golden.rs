@@ -4,8 +4,12 @@ use std::path::Path;
 
 /// Compares with `golden/<name>`; with `UPDATE_GOLDEN=1` writes it instead.
 pub(crate) fn assert_golden(name: &str, transcript: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = root.join("tests/wire/golden").join(name);
+    assert_kept(&format!("tests/wire/golden/{name}"), transcript);
+}
+
+/// The same for a file anywhere below the repository's root.
+pub(crate) fn assert_kept(name: &str, transcript: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, transcript).unwrap();
     }

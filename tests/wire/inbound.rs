@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// One thing a client says on both wires, or on one of them (the other is empty).
 pub(crate) struct Line {
-    name: &'static str,
+    pub(crate) name: &'static str,
     pub(crate) socketio: &'static str,
     pub(crate) phoenix: &'static str,
 }

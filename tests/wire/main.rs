@@ -8,5 +8,9 @@ mod decoders;
 mod golden;
 mod inbound;
 mod mangled;
+#[path = "../support/members.rs"]
+mod members;
 mod oracle;
 mod outbound;
+mod schema;
+mod vectors;

@@ -12,27 +12,28 @@ use std::fmt::Write as _;
 pub(crate) const JOIN_OP: &str = concat!(
     r#"{"clientId":null,"clientSequenceNumber":-1,"contents":null,"minimumSequenceNumber":0,"#,
     r#""referenceSequenceNumber":-1,"sequenceNumber":1,"timestamp":1795376885378,"type":"join","#,
-    r#""data":"{\"clientId\":\"c1\",\"detail\":{\"mode\":\"write\"}}"}"#
+    r#""data":"{\"clientId\":\"c1\",\"detail\":{\"mode\":\"write\",\"details\":{\"capabilities\":{\"interactive\":true}},"#,
+    r#"\"permission\":[],\"scopes\":[],\"user\":{\"id\":\"u1\"}}}"}"#
 );
 
-const OP: &str = concat!(
+pub(crate) const OP: &str = concat!(
     r#"{"clientId":"c1","clientSequenceNumber":1,"contents":"{\"a\":\"é\"}","metadata":{"batchId":"b"},"#,
     r#""minimumSequenceNumber":0,"referenceSequenceNumber":1,"sequenceNumber":2,"#,
     r#""timestamp":1795376885872,"type":"op"}"#
 );
 
-const CLAIMS: &str = concat!(
+pub(crate) const CLAIMS: &str = concat!(
     r#"{"documentId":"d","scopes":["doc:read","doc:write"],"tenantId":"t","#,
     r#""user":{"id":"u","name":"Ada"},"iat":1795376885,"exp":1795380485,"ver":"1.0","jti":"x"}"#
 );
 
-const CLIENT: &[u8] = br#"{"details":{"capabilities":{"interactive":true}},"mode":"write"}"#;
+pub(crate) const CLIENT: &[u8] = br#"{"details":{"capabilities":{"interactive":true}},"mode":"write","permission":[],"scopes":[],"user":{"id":"u"}}"#;
 
 /// Takes each line of the script: a name and an event.
 type Line<'a> = dyn FnMut(&str, ServerEvent<'_>) + 'a;
 
 /// Runs `with` on the whole script.
-fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
+pub(crate) fn script(mut with: impl FnMut(&str, ServerEvent<'_>)) {
     opening(&mut with);
     connecting(&mut with);
     working(&mut with);
@@ -140,7 +141,7 @@ fn presence(with: &mut Line<'_>) {
     let mut say = |name, event, payload| {
         with(name, ServerEvent::Presence { document: "d", event, payload });
     };
-    say("presence", PresenceEvent::State, br#"{"u":{"metas":[{"phx_ref":"1"}]}}"#);
+    say("presence", PresenceEvent::State, br#"{"u":{"metas":[{"phx_ref":"1","clientId":"c1"}]}}"#);
     say("presence change", PresenceEvent::Diff, br#"{"joins":{},"leaves":{}}"#);
     say("presence refused", PresenceEvent::Error, br#"{"reason":"not_joined"}"#);
 }
@@ -167,7 +168,7 @@ fn unframe(bytes: &[u8]) -> (u8, &[u8]) {
 }
 
 /// The payload of an event's text or binary frame; `None` where the dialect says nothing.
-fn payload(dialect: Dialect, event: &ServerEvent<'_>) -> Option<Vec<u8>> {
+pub(crate) fn payload(dialect: Dialect, event: &ServerEvent<'_>) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     encode(&address(dialect), event, &mut out);
     let expected = if dialect == Dialect::PhoenixMsgpack { 2 } else { 1 };

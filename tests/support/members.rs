@@ -1,0 +1,65 @@
+//! Schemas and what reads the same messages, held against each other member by member.
+
+use serde_json::{Value, json};
+
+/// Fails unless the value is what the definition of this name says.
+pub(crate) fn assert_valid(name: &str, value: &Value) {
+    if let Err(fault) = fault_of(name, value) {
+        panic!("{name}: {fault}\n{value:#}");
+    }
+}
+
+/// The first thing that the definition of this name does not allow.
+pub(crate) fn fault_of(name: &str, value: &Value) -> Result<(), String> {
+    let schema = levee::schema::definition(name).unwrap_or_else(|| panic!("no definition {name}"));
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    validator.validate(value).map_err(|error| format!("{} {error}", error.instance_path()))
+}
+
+/// Takes every member out of `value`, and puts values of every other type in its place. What the
+/// schema allows must be accepted. What it forbids must be refused, but for `lenient`, which is
+/// exactly the list of what is let pass nonetheless: `member gone`, or `member` for other types.
+pub(crate) fn check_members(
+    name: &str,
+    value: &Value,
+    is_accepted: impl Fn(&Value) -> bool,
+    lenient: &[&str],
+) {
+    assert_valid(name, value);
+    assert!(is_accepted(value), "{name} is accepted whole");
+    let mut passed = Vec::new();
+    for path in member_paths(value) {
+        for (what, damaged) in damages(value, &path) {
+            match (fault_of(name, &damaged).is_ok(), is_accepted(&damaged)) {
+                (true, true) | (false, false) => {}
+                (false, true) => passed.push(what),
+                (true, false) => panic!("{name} allows it, and it was refused: {damaged}"),
+            }
+        }
+    }
+    passed.dedup();
+    assert_eq!(passed, lenient, "{name}: forbidden, and accepted nonetheless");
+}
+
+/// The members of a value and of its members, in order, as JSON pointers.
+fn member_paths(value: &Value) -> Vec<String> {
+    let members = value.as_object().into_iter().flatten();
+    let below = members.flat_map(|(key, member)| {
+        let inner = member_paths(member).into_iter().map(move |path| format!("/{key}{path}"));
+        [format!("/{key}")].into_iter().chain(inner)
+    });
+    below.collect()
+}
+
+fn damages(value: &Value, path: &str) -> Vec<(String, Value)> {
+    let (parent, key) = path.rsplit_once('/').unwrap();
+    let mut without = value.clone();
+    without.pointer_mut(parent).unwrap().as_object_mut().unwrap().shift_remove(key);
+    let others = [json!(null), json!(true), json!(7), json!(1.5), json!("x"), json!([]), json!({})];
+    let replaced = others.into_iter().map(|other| {
+        let mut damaged = value.clone();
+        *damaged.pointer_mut(path).unwrap() = other;
+        (path[1..].to_owned(), damaged)
+    });
+    [(format!("{} gone", &path[1..]), without)].into_iter().chain(replaced).collect()
+}
