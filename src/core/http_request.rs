@@ -38,6 +38,7 @@ pub struct HttpRequest {
     pub host: Option<Box<str>>,
     pub origin: Option<Box<str>>,
     pub accept: Option<Box<str>>,
+    pub if_none_match: Option<Box<str>>,
     pub forwarded_proto: Option<Box<str>>,
     pub request_id: Option<Box<str>>,
     /// `Access-Control-Request-Method` and `-Headers` of a CORS preflight.
@@ -119,6 +120,7 @@ impl HttpRequest {
             host: own(headers.host),
             origin: own(headers.origin),
             accept: own(headers.accept),
+            if_none_match: own(headers.if_none_match),
             forwarded_proto: own(headers.x_forwarded_proto),
             request_id: own(headers.x_request_id),
             preflight: headers.access_control_request_method.map(|_| Preflight {

@@ -12,10 +12,12 @@ mod documents;
 mod failure;
 mod git;
 mod health;
+mod home;
 mod objects;
 mod place;
 mod reply;
 mod signals;
+mod sites;
 mod url;
 
 pub use context::{Ask, AskRange, CACHE_BYTES_DEFAULT, ContextConfig, CoreContext, Live};
@@ -52,7 +54,8 @@ async fn handle(
     route: Route<'_>,
 ) -> Result<Reply, Failure> {
     match &route {
-        Route::Home => return Ok(health::home(core, request)),
+        Route::Home => return Ok(home::page(core, request)),
+        Route::Site { path } => return sites::file(core.is_dev, request, path),
         Route::Metrics => return Ok(health::metrics(core)),
         Route::Preflight => {
             let preflight = request.preflight.as_ref().ok_or(Failure::NoRoute)?;
@@ -88,7 +91,9 @@ async fn handle(
         Route::MethodNotAllowed { allow } => Err(Failure::MethodNotAllowed(allow)),
         // The sockets' paths end here only when their handshake was no handshake.
         Route::NotFound | Route::SocketIo { .. } | Route::Phoenix => Err(Failure::NoRoute),
-        Route::Home | Route::Metrics | Route::Preflight => Err(Failure::NoRoute), // see above
+        Route::Home | Route::Site { .. } | Route::Metrics | Route::Preflight => {
+            Err(Failure::NoRoute) // see above
+        }
         other => {
             let (tenant, asked) = git_request(request, wire, other).ok_or(Failure::NoRoute)?;
             git::answer(core, request, wire, &tenant, asked).await
@@ -127,6 +132,7 @@ fn git_request(
         | Route::Live
         | Route::Ready
         | Route::Metrics
+        | Route::Site { .. }
         | Route::SocketIo { .. }
         | Route::Phoenix
         | Route::Preflight

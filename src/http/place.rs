@@ -61,6 +61,7 @@ fn find(request: &HttpRequest, random_bits: impl FnOnce() -> u128) -> Option<Doc
         | Route::Live
         | Route::Ready
         | Route::Metrics
+        | Route::Site { .. }
         | Route::SocketIo { .. }
         | Route::Phoenix
         | Route::Preflight

@@ -60,6 +60,10 @@ impl Reply {
         Self::new(200, Some(HTML), body.into())
     }
 
+    pub(super) fn file(content_type: &'static str, body: Bytes) -> Self {
+        Self::new(200, Some(content_type), body)
+    }
+
     pub(super) fn metrics(body: String) -> Self {
         Self::new(200, Some(METRICS), body.into())
     }

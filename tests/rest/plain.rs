@@ -33,6 +33,18 @@ fn figures_and_the_home_page() {
     assert!(answer.body.contains("endpoint: \"https://levee.test:4000\""));
     assert!(answer.body.contains("<code>tinylicious</code>"));
     assert!(!answer.body.contains("key of"), "keys are not shown");
+    assert!(answer.body.contains("<h2>Examples</h2>"));
+    let policy = answer.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+}
+
+#[test]
+fn what_no_site_has_is_not_found() {
+    let world = World::new();
+    for path in ["/examples/nothing", "/examples/../health", "/examples/todo/%2e%2e/%2e%2e"] {
+        let answer = world.call(&Call::get(path).header("Accept", "text/html"));
+        assert_eq!(answer.status, 404, "{path}");
+    }
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub enum Route<'a> {
     Ready,
     /// `/metrics`
     Metrics,
+    /// `GET /examples[/...]`: a file of a web site in the binary. The path has the site's name, and
+    /// no slash at either end.
+    Site { path: &'a str },
     /// `/socket.io/`: WebSocket upgrade, or polling by `GET` and `POST`.
     SocketIo { method: Method },
     /// `/socket/websocket`: WebSocket upgrade.
@@ -101,6 +104,8 @@ pub fn route(method: Method, path: &str) -> Route<'_> {
         count = index + 1;
     }
     let found = match &segments[..count] {
+        // A tenant of this name keeps what it posts.
+        ["examples", ..] if method == Method::Get => Some(Route::Site { path: inside }),
         ["repos", tenant, rest @ ..] => repository(method, tenant, rest),
         ["documents", tenant, rest @ ..] => documents(method, tenant, rest),
         segments => plain(method, segments),
@@ -366,6 +371,20 @@ mod tests {
         ] {
             assert_eq!(route(Method::Get, path), Route::NotFound, "{path}");
         }
+    }
+
+    #[test]
+    fn sites_have_every_path_below_their_name() {
+        for (path, expected) in [
+            ("/examples", "examples"),
+            ("/examples/todo/", "examples/todo"),
+            ("/examples/a/b/c/d/e/f/g.js", "examples/a/b/c/d/e/f/g.js"),
+        ] {
+            assert_eq!(route(Method::Head, path), Route::Site { path: expected });
+            assert_eq!(route(Method::Delete, path), Route::NotFound);
+        }
+        let signal = route(Method::Post, "/examples/d/broadcast-signal");
+        assert!(matches!(signal, Route::BroadcastSignal { .. }));
     }
 
     #[test]

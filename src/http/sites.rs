@@ -1,0 +1,131 @@
+//! Web sites inside the binary. `build.rs` makes a table of files of each; this serves them.
+
+use super::failure::Failure;
+use super::reply::Reply;
+use bytes::Bytes;
+use levee_core::http_request::HttpRequest;
+
+/// One file.
+struct Asset {
+    /// Within its site, without a slash in front.
+    path: &'static str,
+    content_type: &'static str,
+    /// With its quotes.
+    etag: &'static str,
+    /// Its name changes with its content.
+    is_immutable: bool,
+    bytes: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/sites.rs"));
+
+/// Files that are served below one path.
+struct Site {
+    /// The path's one segment.
+    name: &'static str,
+    /// Served with `--dev` only.
+    is_dev_only: bool,
+    assets: &'static [Asset],
+}
+
+const SITES: &[Site] = &[Site { name: "examples", is_dev_only: true, assets: EXAMPLES }];
+
+/// Scripts, styles and connections from where the page is from, and nothing else.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
+
+/// A file, or the `index.html` of a folder. `path` starts with the site's name.
+pub(super) fn file(is_dev: bool, request: &HttpRequest, path: &str) -> Result<Reply, Failure> {
+    let (name, inside) = path.split_once('/').unwrap_or((path, ""));
+    let site = SITES.iter().find(|site| site.name == name && (is_dev || !site.is_dev_only));
+    let asset = site.and_then(|site| find(site.assets, inside)).ok_or(Failure::NoRoute)?;
+    Ok(reply(asset, request.if_none_match.as_deref()))
+}
+
+/// Whether a site was built with this page.
+pub(super) fn has_page(site: &str, page: &str) -> bool {
+    SITES.iter().any(|known| known.name == site && find(known.assets, page).is_some())
+}
+
+fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
+    let at = |path: &str| assets.binary_search_by(|asset| asset.path.cmp(path)).ok();
+    let index = || at(&[path, "/index.html"].concat().trim_start_matches('/').to_owned());
+    at(path).or_else(index).map(|at| &assets[at])
+}
+
+fn reply(asset: &Asset, if_none_match: Option<&str>) -> Reply {
+    let cache = match asset.is_immutable {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache", // kept, but asked for again
+    };
+    let is_known = if_none_match.is_some_and(|tags| matches(tags, asset.etag));
+    let reply = match is_known {
+        true => Reply::empty(304),
+        false => Reply::file(asset.content_type, Bytes::from_static(asset.bytes))
+            .with("content-security-policy", CONTENT_POLICY)
+            .with("x-content-type-options", "nosniff")
+            .with("referrer-policy", "no-referrer"),
+    };
+    reply.with("etag", asset.etag).with("cache-control", cache)
+}
+
+/// Whether a tag is among those of an `If-None-Match`, compared weakly as it has to be.
+fn matches(tags: &str, etag: &str) -> bool {
+    let tags = tags.split(',').map(str::trim);
+    tags.map(|tag| tag.strip_prefix("W/").unwrap_or(tag)).any(|tag| tag == "*" || tag == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn asset(path: &'static str, is_immutable: bool) -> Asset {
+        let content_type = "text/html; charset=utf-8";
+        Asset { path, content_type, etag: "\"1f\"", is_immutable, bytes: b"<!doctype html>" }
+    }
+
+    const ASSETS: &[Asset] = &[
+        asset("assets/todo-1f.js", true),
+        asset("index.html", false),
+        asset("todo/index.html", false),
+    ];
+
+    #[test]
+    fn folders_are_their_index() {
+        let found = |path| find(ASSETS, path).map(|asset| asset.path);
+        assert_eq!(found(""), Some("index.html"));
+        assert_eq!(found("todo"), Some("todo/index.html"));
+        assert_eq!(found("todo/index.html"), Some("todo/index.html"));
+        assert_eq!(found("assets/todo-1f.js"), Some("assets/todo-1f.js"));
+        for path in ["assets", "to", "todo/", "todo/index", "../todo", "/"] {
+            assert_eq!(found(path).filter(|found| *found != "index.html"), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_sent_once_and_then_only_its_tag() {
+        let page = reply(&ASSETS[1], None);
+        assert_eq!((page.status, &page.body[..]), (200, &b"<!doctype html>"[..]));
+        assert!(page.has("content-security-policy") && page.has("etag"));
+        for (tags, status) in [
+            ("\"1f\"", 304),
+            ("\"a\", W/\"1f\"", 304),
+            ("*", 304),
+            ("\"1\"", 200),
+            ("1f", 200),
+            ("", 200),
+        ] {
+            let again = reply(&ASSETS[1], Some(tags));
+            assert_eq!(again.status, status, "{tags}");
+            assert_eq!(again.body.is_empty(), status == 304);
+        }
+    }
+
+    #[test]
+    fn tables_are_sorted_for_the_search() {
+        for site in SITES {
+            assert!(site.assets.is_sorted_by(|a, b| a.path < b.path), "{}", site.name);
+        }
+    }
+}
