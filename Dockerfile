@@ -1,7 +1,13 @@
-# Builds `levee` and ships it alone, as a user without rights.
+# Builds `levee` with the web sites in it and ships it alone, as a user without rights.
+FROM node:22-bookworm-slim AS sites
+WORKDIR /src/clients
+COPY clients .
+RUN npm ci --no-audit --no-fund && npm run build
+
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
+COPY --from=sites /src/clients/dist clients/dist
 RUN cargo build --release --locked --bin levee
 
 FROM debian:bookworm-slim

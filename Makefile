@@ -6,17 +6,37 @@ SEED ?=
 SCENARIO ?= loadtest/scenarios/hot-document.toml
 LOAD_PORT ?= 7171
 
+# Written when the packages of clients/ are installed, and when its packages and sites are built.
+INSTALLED := clients/node_modules/.installed
+BUILT := clients/node_modules/.built
+SOURCES := $(shell find clients/driver clients/client clients/examples -type f \
+	-not -path '*/node_modules/*' -not -path '*/esm/*' -not -path '*/docs/*' \
+	-not -path '*/test-results/*' -not -path '*/tests/*')
+
 .DEFAULT_GOAL := help
-.PHONY: run test lint unit e2e bench load compare sim clean help
+.PHONY: run service test lint unit e2e browser bench load compare sim clean help
 
 help: ## Print the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
-run: ## Build and start a service for this machine (ports 4000, 7070, 7071; data in ./data)
+run: ## Build and start a service with its examples (http://localhost:4000; data in ./data)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(BUILT); \
+	else echo "No Node here: the service starts without its examples."; fi
 	$(CARGO) build --release --bin levee
 	./target/release/levee serve --dev
 
-test: lint unit e2e ## Everything that must pass before a change is handed in
+$(INSTALLED): clients/package-lock.json
+	cd clients && npm ci --no-audit --no-fund
+	@touch $@
+
+$(BUILT): $(INSTALLED) $(SOURCES)
+	cd clients && npm run build
+	@touch $@
+
+service: $(BUILT) ## Build the service with the web sites in it
+	$(CARGO) build --release --bin levee
+
+test: lint unit e2e browser ## Everything that must pass before a change is handed in
 
 lint: ## Formatting and lints of the Rust code
 	$(CARGO) fmt --all --check
@@ -29,12 +49,12 @@ unit: ## Unit, property, contract, simulation and process tests
 		$(CARGO) test --workspace; \
 	fi
 
-e2e: ## Official Fluid clients against the release binary
-	$(CARGO) build --release --bin levee
-	cd clients && npm ci --no-audit --no-fund
-	cd clients && npm run build
+e2e: service ## Official Fluid clients, and our own, against the release binary
 	cd clients && npm run format:check && npm run lint && npm run typecheck
 	cd clients && npm test
+
+browser: service ## The examples in Chromium, two windows at once
+	cd clients && npm run browser --workspace examples
 
 bench: ## Microbenchmarks of the core and the store
 	$(CARGO) bench --workspace
@@ -57,4 +77,4 @@ sim: ## Deterministic simulation: make sim SEEDS=10000, or SEED=n to replay one
 
 clean: ## Remove what was built
 	$(CARGO) clean
-	rm -rf clients/node_modules clients/*/node_modules
+	rm -rf clients/node_modules clients/*/node_modules clients/*/esm clients/dist/*

@@ -50,7 +50,7 @@ pub(super) fn has_page(site: &str, page: &str) -> bool {
 
 fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
     let at = |path: &str| assets.binary_search_by(|asset| asset.path.cmp(path)).ok();
-    let index = || at(&[path, "/index.html"].concat().trim_start_matches('/').to_owned());
+    let index = || at([path, "/index.html"].concat().trim_start_matches('/'));
     at(path).or_else(index).map(|at| &assets[at])
 }
 
