@@ -1,8 +1,8 @@
 //! Frames that break RFC 6455: the close code says which rule, and nobody else notices.
 
 use crate::service::{Dir, Options, PATIENCE};
-use crate::socket::{Ended, Socket};
-use crate::wire::BOTH;
+use crate::socket::{Ended, Message, Socket};
+use crate::wire::{BOTH, Wire};
 use crate::witness::Witness;
 use levee_core::wire::websocket::{Opcode, client_frame};
 use std::io::Write as _;
@@ -158,10 +158,8 @@ fn messages_that_mean_nothing_harm_nobody() {
                 let mut socket = Socket::open(service.address, &wire.path("d")).expect("a socket");
                 if joined {
                     let hello = match wire {
-                        crate::wire::Wire::Fluid => "40",
-                        crate::wire::Wire::Levee => {
-                            "[\"1\",\"1\",\"document:fluid:d\",\"phx_join\",{}]"
-                        }
+                        Wire::Fluid => "40",
+                        Wire::Levee => "[\"1\",\"1\",\"document:fluid:d\",\"phx_join\",{}]",
                     };
                     socket.send_text(hello).expect("an open socket");
                 }
@@ -170,7 +168,7 @@ fn messages_that_mean_nothing_harm_nobody() {
                 let pinged = socket.send(Opcode::Ping, true, b"there?");
                 while pinged.is_ok() {
                     match socket.receive(Instant::now() + PATIENCE) {
-                        Ok(Some(crate::socket::Message::Pong(_)) | None) | Err(_) => break,
+                        Ok(Some(Message::Pong(_)) | None) | Err(_) => break,
                         Ok(Some(_)) => {}
                     }
                 }
@@ -179,4 +177,90 @@ fn messages_that_mean_nothing_harm_nobody() {
         }
         witness.check(&mut service);
     }
+}
+
+/// A heartbeat of so many bytes, answered by Phoenix with its own reference.
+fn heartbeat(reference: &str, len: usize) -> String {
+    let empty = format!("[null,\"{reference}\",\"phoenix\",\"heartbeat\",{{\"pad\":\"\"}}]");
+    let pad = "ü".repeat((len - empty.len()) / 2) + &"x".repeat((len - empty.len()) % 2);
+    empty.replace("\"\"", &format!("\"{pad}\""))
+}
+
+fn is_answer(message: &Message, reference: &str) -> bool {
+    matches!(message, Message::Text(text) if text.contains(&format!("\"{reference}\",\"phoenix\",\"phx_reply\"")))
+}
+
+/// Frames that few clients send and every server must take: RFC 6455 sections 5.4 and 5.5.
+#[test]
+fn messages_may_come_in_any_frames() {
+    let dir = Dir::new("frames");
+    let mut service = Options::new(dir.path()).start();
+    let mut socket = Socket::open(service.address, &Wire::Levee.path("d")).expect("a socket");
+    let next = |socket: &mut Socket| {
+        let message = socket.receive(Instant::now() + PATIENCE).expect("an open socket");
+        message.expect("an answer")
+    };
+    // Every form of a length, and both of its edges.
+    for len in [125, 126, 127, 128, 65_535, 65_536, 70_001] {
+        let reference = len.to_string();
+        let text = heartbeat(&reference, len);
+        assert_eq!(text.len(), len);
+        socket.send_text(&text).expect("an open socket");
+        assert!(is_answer(&next(&mut socket), &reference), "{len} bytes");
+    }
+    // In fragments of one byte, so that characters are cut; empty ones and control frames between.
+    let text = heartbeat("cut", 200);
+    let bytes = text.as_bytes();
+    socket.send(Opcode::Text, false, b"").expect("an open socket");
+    for (at, byte) in bytes.iter().enumerate() {
+        socket.send(Opcode::Continuation, false, &[*byte]).expect("an open socket");
+        if at % 50 == 0 {
+            socket.send(Opcode::Ping, true, &[at as u8; 125]).expect("an open socket");
+            socket.send(Opcode::Pong, true, b"unasked").expect("an open socket");
+            assert_eq!(next(&mut socket), Message::Pong(vec![at as u8; 125]), "before the message");
+        }
+    }
+    socket.send(Opcode::Continuation, true, b"").expect("an open socket");
+    assert!(is_answer(&next(&mut socket), "cut"));
+    // Ten pings are answered one by one, in order, an empty one too.
+    for number in 0..10_u8 {
+        socket.send(Opcode::Ping, true, &vec![number; usize::from(number)]).expect("open");
+    }
+    for number in 0..10_u8 {
+        assert_eq!(next(&mut socket), Message::Pong(vec![number; usize::from(number)]));
+    }
+    service.assert_alive();
+}
+
+/// RFC 6455 section 5.5.1: a close frame is answered with its code, and nothing comes after it.
+#[test]
+fn a_close_frame_is_answered_and_is_the_end() {
+    let dir = Dir::new("frames");
+    let mut service = Options::new(dir.path()).start();
+    for wire in BOTH {
+        let codes = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999];
+        for code in codes.map(Some).into_iter().chain([None]) {
+            let mut socket = Socket::open(service.address, &wire.path("d")).expect("a socket");
+            let mut payload = code.map_or_else(Vec::new, |code: u16| code.to_be_bytes().to_vec());
+            if code.is_some() {
+                payload.resize(125, b'r');
+            }
+            let mut bytes = frame(0x01, b"half a message");
+            bytes.extend(frame(0x88, &payload));
+            bytes.extend(frame(0x89, b"too late"));
+            socket.stream.write_all(&bytes).expect("an open socket");
+            let mut closed = None;
+            let end = loop {
+                match socket.receive(Instant::now() + PATIENCE) {
+                    Ok(Some(Message::Close(found))) => closed = Some(found),
+                    Ok(Some(Message::Pong(_))) => panic!("{wire:?}: a pong after {code:?}"),
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("{wire:?}: still open after {code:?}"),
+                    Err(end) => break end,
+                }
+            };
+            assert_eq!(closed, Some(code), "{wire:?}: {end}");
+        }
+    }
+    service.assert_alive();
 }

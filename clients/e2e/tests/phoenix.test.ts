@@ -439,6 +439,94 @@ describe.each(formats)("%s", (format) => {
     }
   });
 
+  phoenix("a topic that is joined without connecting is no client", async () => {
+    const silent = (await socket()).channel(tenant, documentId);
+    expect(await silent.join()).toEqual({ status: "ok", response: {} });
+    const client = await join();
+    expect(client.connected).toMatchObject({ initialClients: [], initialMessages: [] });
+    await client.write("alone");
+    expect(client.ops().map(({ type }) => type)).toEqual(["join", "op"]);
+    // Whatever the document would have sent it stands before the answer to its leave.
+    await silent.leave();
+    const events = silent.received.map(([event]) => event);
+    expect(events.filter((event) => !/^(phx_|chan_reply_)/.test(event))).toEqual([]);
+    const second = await join();
+    expect(second.ops().map(({ type }) => type)).not.toContain("leave");
+  });
+
+  phoenix("connecting makes a document that was never created", async () => {
+    const id = `never-created-${format}-${Date.now()}`;
+    const first = await join({}, id);
+    await first.write("here");
+    const second = await join({}, id);
+    expect(second.ops().map(({ type }) => type)).toEqual(["join", "op", "join"]);
+  });
+
+  phoenix("a second connect_document on a channel takes the first one’s place", async () => {
+    const watcher = await join();
+    const channel = await join();
+    const firstId = channel.clientId;
+    const [event] = await channel.connectDocument();
+    expect(event).toBe("connect_document_success");
+    expect(channel.clientId).not.toBe(firstId);
+    await watcher.op(
+      ({ type, data }) => type === "leave" && data === JSON.stringify(firstId),
+      "the leave op of the first client",
+    );
+    const late = await join();
+    const members = late.connected?.initialClients as { clientId: string }[];
+    expect(members.map(({ clientId }) => clientId).sort()).toEqual(
+      [watcher.clientId, channel.clientId].sort(),
+    );
+  });
+
+  phoenix("joins and leaves reset neither a client’s numbers nor the minimum", async () => {
+    const author = await join();
+    for (let i = 0; i < 3; i++) await author.write(i);
+    const visitor = await join();
+    const join2 = await author.op(({ data }) => data?.includes(visitor.clientId) ?? false, "join");
+    await visitor.leave();
+    const leave = await author.op(({ type }) => type === "leave", "the leave op");
+    // Both carry the minimum that the author has told of, not their own number.
+    expect([join2, leave].map((op) => op.minimumSequenceNumber)).toEqual([3, 3]);
+    // The used number is sent again, then the next: only that one is new.
+    const again = { contents: '"again"', clientSequenceNumber: 3 };
+    author.submit([{ ...author.nextOp(), ...again }]);
+    author.submit([author.nextOp({ contents: '"next"', clientSequenceNumber: 4 })]);
+    const next = await author.op(({ contents }) => contents === '"next"', "the next op");
+    expect(next.sequenceNumber).toBe(leave.sequenceNumber + 1);
+    expect(next.minimumSequenceNumber).toBe(leave.sequenceNumber);
+    expect(author.ops().map(({ contents }) => contents)).not.toContain('"again"');
+  });
+
+  phoenix("an op that refers to what is below the minimum is nacked", async () => {
+    const channel = await join();
+    for (let i = 0; i < 3; i++) await channel.write(i);
+    channel.submit([channel.nextOp({ referenceSequenceNumber: 1 })]);
+    expect((await channel.nack()).content).toMatchObject({ code: 400, type: "BadRequestError" });
+  });
+
+  phoenix("a summary needs summary:write in the token, whatever the client is", async () => {
+    const contents = JSON.stringify({ handle: "0".repeat(40), message: "m", parents: [] });
+    const may = await join();
+    may.submit([may.nextOp({ type: "summarize", contents })]);
+    await may.op(({ type }) => type === "summarize", "the summarize op of an interactive client");
+    const options = { scopes: ["doc:read", "doc:write"], clientType: "summarizer" };
+    const mayNot = await join({ ...options, interactive: false });
+    mayNot.submit([mayNot.nextOp({ type: "summarize", contents })]);
+    expect((await mayNot.nack()).content).toMatchObject({ code: 403, type: "InvalidScopeError" });
+  });
+
+  phoenix("an op that is no object is nacked, and nobody else notices", async () => {
+    const [channel, other] = [await join(), await join()];
+    channel.submit(["not an op" as unknown as Record<string, unknown>]);
+    expect((await channel.nack()).content.code).toBe(400);
+    channel.push("submitOp", { clientId: channel.clientId, messageBatches: "no list" });
+    expect((await channel.nack()).content.code).toBe(400);
+    await other.write("still here");
+    expect(other.ops().map(({ type }) => type)).not.toContain("leave");
+  });
+
   phoenix("a summarize op is always answered within the ops", async () => {
     const channel = await join({ clientType: "summarizer", interactive: false });
     const contents = JSON.stringify({ handle: "0".repeat(40), message: "m", parents: [] });
