@@ -3,6 +3,7 @@
 
 mod banner;
 mod core_thread;
+mod watchdog;
 
 use crate::config::{Config, Durability};
 use crate::runtime::{Clock, DriverKind, allowed_cpus, pin_to_cpus};
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use watchdog::Watchdog;
 
 /// Why the service did not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +58,6 @@ pub enum Ended {
 
 /// How often the main thread looks at signals and cores.
 const WATCH: Duration = Duration::from_millis(50);
-/// A core that has not ticked for so long is reported.
-const STALLED_MS: u64 = 5_000;
 /// How long the cores may take to close their stores.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -196,10 +196,10 @@ impl Service {
 
     /// Serves until a signal, then drains.
     fn watch(self, signals: &Signals, deadline: Duration) -> Result<Ended, BootError> {
-        let mut stalled = vec![false; self.threads.len()];
+        let mut watchdog = Watchdog::new(self.clock, self.threads.len());
         while !signals.asked_to_end() {
             std::thread::sleep(WATCH);
-            self.report_stalls(&mut stalled);
+            watchdog.look(&self.control);
             if let Some(core) = self.threads.iter().position(JoinHandle::is_finished) {
                 self.stop();
                 return Err(BootError::CoreEnded(core as u16));
@@ -213,11 +213,17 @@ impl Service {
                 return Ok(Ended::Interrupted);
             }
             std::thread::sleep(WATCH);
+            watchdog.look(&self.control);
         }
         if !self.control.is_settled() {
-            for (core, figures) in self.control.figures().iter().enumerate() {
-                let (sockets, work) = (figures.sockets, figures.work);
-                tracing::warn!(core, sockets, work, "cut at the drain's deadline");
+            let now_ms = self.clock.mono_ms();
+            let cores = self.control.pulses().zip(self.control.figures());
+            for (core, (pulse, figures)) in cores.enumerate() {
+                let (sockets, closing, work) = (figures.sockets, figures.closing, figures.work);
+                let (letters, is_committing) = (figures.letters_waiting, figures.is_committing);
+                let silent_ms = now_ms.saturating_sub(pulse.beat_ms);
+                tracing::warn!(core, sockets, closing, work, letters, is_committing, silent_ms,
+                    step = ?pulse.step, "cut at the drain's deadline");
             }
         }
         if self.stop() { Ok(Ended::Settled) } else { Ok(Ended::Interrupted) }
@@ -236,20 +242,6 @@ impl Service {
         }
         tracing::info!("stopped");
         true
-    }
-
-    fn report_stalls(&self, stalled: &mut [bool]) {
-        let now_ms = self.clock.mono_ms();
-        for ((core, beat_ms), was_stalled) in self.control.beats().enumerate().zip(stalled) {
-            let silent_ms = now_ms.saturating_sub(beat_ms);
-            let is_stalled = silent_ms > STALLED_MS;
-            if is_stalled && !*was_stalled {
-                tracing::error!(core, silent_ms, "a core is stalled");
-            } else if !is_stalled && *was_stalled {
-                tracing::warn!(core, "a core that was stalled goes on");
-            }
-            *was_stalled = is_stalled;
-        }
     }
 }
 

@@ -1,23 +1,47 @@
 //! What operators see: log lines, and the figures of every core merged when they are asked for.
 
+mod lines;
+
 use crate::store::PartitionStats;
 use levee_core::counters::Counters;
 use levee_core::event::{LogEvent, LogLevel};
 use levee_core::ids::ShardId;
 use levee_core::shard::Shard;
+use lines::Lines;
 use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// One line per event to standard error. `RUST_LOG` may say more per module.
-pub fn start_log(level: tracing::Level) {
+/// How long the end of the process waits for who reads its log.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// The log while it is kept; its last lines are written when it is dropped.
+pub struct Log(Lines);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush(LAST_LINES);
+    }
+}
+
+/// One line per event to standard error, by a thread of its own. `RUST_LOG` may say more per
+/// module.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn start_log(level: tracing::Level) -> io::Result<Log> {
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let lines = Lines::start(io::stderr())?;
+    let writer = lines.clone();
     // A second start (tests) keeps the first one's settings.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || writer.clone())
         .with_ansi(false)
         .with_target(false)
         .try_init();
+    Ok(Log(lines))
 }
 
 /// Writes what a shard wants to tell.
@@ -40,9 +64,15 @@ pub struct Figures {
     pub work: u64,
     documents: u64,
     /// Letters that wait behind full rings.
-    letters_waiting: u64,
+    pub letters_waiting: u64,
+    /// Sockets that are on their way out.
+    pub closing: u64,
+    /// A commit group is under way or gathers.
+    pub is_committing: bool,
     long_turns: u64,
     turn_max_ms: u64,
+    /// Longest time between two ticks.
+    tick_gap_max_ms: u64,
     /// Tasks of the shell that panicked.
     pub panics: u64,
     partitions: Vec<PartitionFigures>,
@@ -92,6 +122,11 @@ impl Figures {
         self.turn_max_ms = self.turn_max_ms.max(took_ms);
     }
 
+    /// Takes note of how long ago the tick before was.
+    pub fn ticked(&mut self, gap_ms: u64) {
+        self.tick_gap_max_ms = self.tick_gap_max_ms.max(gap_ms);
+    }
+
     /// Whether every partition of the core takes writes.
     #[must_use]
     pub fn can_write(&self) -> bool {
@@ -110,7 +145,7 @@ type Row = (&'static str, Type, &'static str, fn(&Figures) -> u64);
 type PartitionRow = (&'static str, Type, &'static str, fn(&PartitionFigures) -> u64);
 
 /// Every figure of a core once: name, kind, help, value.
-const ROWS: [Row; 30] = {
+const ROWS: [Row; 31] = {
     use Type::{Counter, Gauge};
     [
         ("sockets", Gauge, "Open sockets.", |f| f.sockets),
@@ -121,6 +156,9 @@ const ROWS: [Row; 30] = {
         }),
         ("long_turns_total", Counter, "Turns of the loop over 25 ms.", |f| f.long_turns),
         ("turn_max_ms", Gauge, "Longest such turn, milliseconds.", |f| f.turn_max_ms),
+        ("tick_gap_max_ms", Gauge, "Longest time between two ticks, milliseconds.", |f| {
+            f.tick_gap_max_ms
+        }),
         ("panics_total", Counter, "Tasks that panicked.", |f| f.panics),
         ("connections_opened_total", Counter, "Sockets accepted.", |f| {
             f.counters.connections_opened

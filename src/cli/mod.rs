@@ -54,7 +54,13 @@ fn serve(args: &ArgMatches) -> u8 {
         Ok((config, _)) => config,
         Err(error) => return refuse(&error),
     };
-    observe::start_log(config.log);
+    let _log = match observe::start_log(config.log) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("levee: cannot start the log: {error}");
+            return EXIT_FAILED;
+        }
+    };
     match boot::serve(&config) {
         Ok(Ended::Settled) => EXIT_OK,
         Ok(Ended::Interrupted) => EXIT_INTERRUPTED,

@@ -187,7 +187,13 @@ impl Shard {
     /// Whether everything is written and every socket gone: a drained shard may stop.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.conns.count() == 0 && self.commits.iter().all(CommitQueue::is_idle)
+        self.conns.count() == 0 && !self.is_committing()
+    }
+
+    /// Whether something waits for a commit, or is being committed.
+    #[must_use]
+    pub fn is_committing(&self) -> bool {
+        !self.commits.iter().all(CommitQueue::is_idle)
     }
 
     fn port<'a>(&'a mut self, actions: &'a mut Vec<Action>) -> Port<'a> {

@@ -4,6 +4,7 @@
 mod clock;
 mod fs;
 mod monoio;
+mod threads;
 
 pub use self::monoio::{
     Accepted, DriverKind, Listener, Loop, Reader, Writer, join, pin_to_cpus, register, sleep,
@@ -11,6 +12,7 @@ pub use self::monoio::{
 };
 pub use clock::Clock;
 pub use fs::RingFile;
+pub use threads::{ThreadTimes, Watched, thread_id};
 
 /// Which loop carries the cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use super::flag::{Flag, caught};
 use super::shard_loop::Core;
+use super::step::Step;
 use crate::runtime::{Reader, Writer, register, sleep, spawn, timeout};
 use bytes::{Buf, Bytes};
 use levee_core::event::Event;
@@ -21,6 +22,8 @@ const WRITE_BYTES_MAX: usize = 256 << 10;
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a peer may take to answer our end with its own, before the socket is cut.
 const LINGER: Duration = Duration::from_secs(1);
+/// Pause between two looks at what a closing peer still sends.
+const SWALLOW_PAUSE: Duration = Duration::from_millis(1);
 /// How long reading rests when other cores do not keep up with this one's letters.
 const CONGESTION_PAUSE: Duration = Duration::from_millis(1);
 
@@ -78,6 +81,11 @@ impl Conn {
     /// Nothing waits to be written and nothing is being written.
     fn is_idle(&self) -> bool {
         !self.dirty.get() && self.writer.borrow().is_some()
+    }
+
+    /// Its end is decided.
+    pub fn is_ending(&self) -> bool {
+        self.stop.is_raised()
     }
 
     fn is_cut(&self) -> bool {
@@ -244,7 +252,7 @@ async fn finish(core: &Rc<Core>, conn: &Rc<Conn>, reader: Reader) {
         (Fate::Close, Some(mut writer)) if left => {
             writer.finish().await;
             // The peer may have hung up before or never will; the socket is cut in both cases.
-            let _ = timeout(LINGER, swallow(&reader)).await;
+            let _ = timeout(LINGER, swallow(core, &reader)).await;
         }
         (Fate::Close | Fate::Abort | Fate::Open, _) => {}
     }
@@ -268,16 +276,27 @@ async fn drained(conn: &Conn) -> bool {
 
 /// Reads and discards until the peer ends too: closing with unread bytes would make the system
 /// reset the connection, and the peer could lose what it was sent last.
-async fn swallow(reader: &Reader) {
-    let mut discarded = [0; 4096];
+async fn swallow(core: &Rc<Core>, reader: &Reader) {
     while reader.ready().await.is_ok() {
-        loop {
-            match reader.receive(&mut discarded) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => return,
-            }
+        core.breath.gate.pass().await;
+        let has_ended = core.during(Step::Swallow, || discard(core, reader));
+        if has_ended {
+            return;
+        }
+        // A peer that sends without end has others beside it; it gets its next turn after them.
+        sleep(SWALLOW_PAUSE).await;
+    }
+}
+
+/// Receives as much as a socket may at once; true when nothing follows.
+fn discard(core: &Core, reader: &Reader) -> bool {
+    let mut buffer = core.buffer.borrow_mut();
+    for _ in 0..READS_PER_WAKE {
+        match reader.receive(&mut buffer) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
         }
     }
+    false
 }

@@ -1,9 +1,10 @@
 //! What the process tells its cores, and what they tell it: a few atomics, looked at every tick.
 
+use super::step::Step;
 use crate::observe::Figures;
 use crossbeam_utils::CachePadded;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// How far the process has come with its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,10 +21,32 @@ pub enum Phase {
 pub struct CoreState {
     /// When the core last ticked, milliseconds since the process started.
     beat_ms: AtomicU64,
+    /// The kernel's number of its thread, 0 before it serves.
+    thread_id: AtomicU32,
+    /// The step that it is at or was at last.
+    step: AtomicU8,
+    is_in_step: AtomicBool,
     /// Drained: no sockets, no commit under way.
     settled: AtomicBool,
     /// The core's figures as of its last tick.
     figures: Mutex<Figures>,
+}
+
+/// A core's signs of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// When it last ticked, milliseconds since the process started.
+    pub beat_ms: u64,
+    /// The kernel's number of its thread; `None` before it serves.
+    pub thread_id: Option<u32>,
+    pub step: At,
+}
+
+/// Where a core is: in a step, or behind it and before the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    In(Step),
+    After(Step),
 }
 
 /// Shared by the process's main thread and all cores.
@@ -59,6 +82,26 @@ impl Control {
         self.drain_spread_ms
     }
 
+    /// A core begins to serve on a thread.
+    pub fn began(&self, core: u16, mono_ms: u64, thread_id: u32) {
+        if let Some(state) = self.cores.get(usize::from(core)) {
+            state.beat_ms.store(mono_ms, Ordering::Relaxed);
+            state.thread_id.store(thread_id, Ordering::Release);
+        }
+    }
+
+    /// Runs a step of a core, for everyone to see which.
+    pub fn during<T>(&self, core: u16, step: Step, f: impl FnOnce() -> T) -> T {
+        let Some(state) = self.cores.get(usize::from(core)) else {
+            return f();
+        };
+        state.step.store(step as u8, Ordering::Relaxed);
+        state.is_in_step.store(true, Ordering::Relaxed);
+        let done = f();
+        state.is_in_step.store(false, Ordering::Relaxed);
+        done
+    }
+
     /// A core reports that it lives, how it stands, and what it has counted.
     pub fn report(&self, core: u16, mono_ms: u64, settled: bool, figures: &Figures) {
         let Some(state) = self.cores.get(usize::from(core)) else {
@@ -66,7 +109,9 @@ impl Control {
         };
         state.beat_ms.store(mono_ms, Ordering::Relaxed);
         state.settled.store(settled, Ordering::Release);
-        if let Ok(mut kept) = state.figures.lock() {
+        // Whoever reads the figures may have been put to sleep by the system in the middle of it;
+        // a core does not wait for that. The next tick has newer ones.
+        if let Ok(mut kept) = state.figures.try_lock() {
             kept.clone_from(figures);
         }
     }
@@ -77,9 +122,18 @@ impl Control {
         self.cores.iter().all(|core| core.settled.load(Ordering::Acquire))
     }
 
-    /// When each core last ticked, milliseconds since the process started.
-    pub fn beats(&self) -> impl Iterator<Item = u64> {
-        self.cores.iter().map(|core| core.beat_ms.load(Ordering::Relaxed))
+    /// Every core's signs of life.
+    pub fn pulses(&self) -> impl Iterator<Item = Pulse> {
+        self.cores.iter().map(|core| {
+            let thread_id = core.thread_id.load(Ordering::Acquire);
+            let step = Step::of_code(core.step.load(Ordering::Relaxed));
+            let is_in_step = core.is_in_step.load(Ordering::Relaxed);
+            Pulse {
+                beat_ms: core.beat_ms.load(Ordering::Relaxed),
+                thread_id: (thread_id != 0).then_some(thread_id),
+                step: if is_in_step { At::In(step) } else { At::After(step) },
+            }
+        })
     }
 
     /// Every core's figures, at most a tick old.
@@ -109,6 +163,26 @@ mod tests {
         assert!(!control.is_settled());
         control.report(1, 7, true, &Figures::default());
         assert!(control.is_settled());
-        assert!(control.beats().eq([5, 7]));
+        assert!(control.pulses().map(|pulse| pulse.beat_ms).eq([5, 7]));
+    }
+
+    #[test]
+    fn the_step_of_a_core_is_seen_while_it_lasts_and_after_it() {
+        let control = Control::new(1, 0);
+        let seen = || control.pulses().next().unwrap();
+        assert_eq!(seen().thread_id, None);
+        control.began(0, 3, 77);
+        control.during(0, Step::Loaded, || assert_eq!(seen().step, At::In(Step::Loaded)));
+        let after = Pulse { beat_ms: 3, thread_id: Some(77), step: At::After(Step::Loaded) };
+        assert_eq!(seen(), after);
+    }
+
+    #[test]
+    fn a_reader_of_figures_does_not_hold_up_a_core() {
+        let control = Control::new(1, 0);
+        let reading = control.cores[0].figures.lock().unwrap();
+        control.report(0, 9, true, &Figures::default());
+        drop(reading);
+        assert!(control.is_settled());
     }
 }

@@ -7,4 +7,5 @@ mod handoff;
 pub mod listener;
 pub mod mailbox;
 pub mod shard_loop;
+pub mod step;
 mod work;

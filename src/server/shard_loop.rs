@@ -10,10 +10,11 @@ use super::flag::{Flag, Gate, caught};
 use super::handoff::Conns;
 use super::listener;
 use super::mailbox::{Inbox, Letter, Outboxes};
+use super::step::Step;
 use super::work::Work;
 use crate::http::{CoreContext, Response};
 use crate::observe::{self, Figures};
-use crate::runtime::{Accepted, Clock, Listener, Reader, sleep, spawn};
+use crate::runtime::{Accepted, Clock, Listener, Reader, sleep, spawn, thread_id};
 use crate::store::Store;
 use bytes::Bytes;
 use levee_core::event::{Action, Event};
@@ -82,6 +83,7 @@ pub struct Core {
     turn_started_ms: Cell<Option<u64>>,
     figures: RefCell<Figures>,
     ticks: Cell<u64>,
+    ticked_ms: Cell<Option<u64>>,
     accept_error_tick: Cell<Option<u64>>,
     draining: Cell<bool>,
     /// Raised when this core drains: its listeners end.
@@ -126,6 +128,7 @@ impl Core {
             turn_started_ms: Cell::new(None),
             figures: RefCell::default(),
             ticks: Cell::new(0),
+            ticked_ms: Cell::new(None),
             accept_error_tick: Cell::new(None),
             draining: Cell::new(false),
             listeners: RefCell::default(),
@@ -142,6 +145,7 @@ impl Core {
 
     /// Serves until the process stops. All tasks but those of sockets have ended then.
     pub async fn run(self: &Rc<Self>, listeners: Vec<Listener>) {
+        self.control.began(self.id.0, self.clock.mono_ms(), thread_id());
         self.spawn_turns();
         self.spawn_mailbox();
         for listener in listeners {
@@ -170,12 +174,19 @@ impl Core {
             Some(_) => {}
         }
         let mut actions = self.actions.take();
-        self.shard.borrow_mut().handle(now, event, &mut actions);
-        for action in actions.drain(..) {
-            self.perform(action);
-        }
+        self.during(Step::from(&event), || {
+            self.shard.borrow_mut().handle(now, event, &mut actions);
+            for action in actions.drain(..) {
+                self.perform(action);
+            }
+        });
         self.actions.set(actions);
         self.turn.raise();
+    }
+
+    /// Runs a step of this core in view of the watchdog.
+    pub(super) fn during<T>(&self, step: Step, f: impl FnOnce() -> T) -> T {
+        self.control.during(self.id.0, step, f)
     }
 
     fn perform(self: &Rc<Self>, action: Action) {
@@ -252,9 +263,7 @@ impl Core {
         self.turn.lower();
         self.outboxes.borrow_mut().retry();
         let mut dirty = self.dirty.take();
-        for conn in dirty.drain(..) {
-            self.send(&conn);
-        }
+        self.during(Step::Writes, || dirty.drain(..).for_each(|conn| self.send(&conn)));
         self.dirty.replace(dirty);
         self.breath.gate.open();
         if let Some(started_ms) = self.turn_started_ms.take() {
@@ -329,6 +338,8 @@ impl Core {
         self.handle(Event::Tick);
         self.outboxes.borrow_mut().retry();
         let mut figures = self.figures.borrow_mut();
+        let now_ms = self.clock.mono_ms();
+        figures.ticked(now_ms - self.ticked_ms.replace(Some(now_ms)).unwrap_or(now_ms));
         let shard = self.shard.borrow();
         let waiting = self.outboxes.borrow().waiting();
         figures.shard(&shard, self.conns.borrow().count(), waiting);
@@ -336,9 +347,12 @@ impl Core {
             figures.store(&self.store.stats());
         }
         figures.work = self.work.count() as u64;
+        figures.closing = 0;
+        self.conns.borrow().each(|conn| figures.closing += u64::from(conn.is_ending()));
+        figures.is_committing = shard.is_committing();
         let is_idle = waiting == 0 && figures.sockets == 0 && figures.work == 0;
         let settled = self.draining.get() && is_idle && shard.is_settled();
-        self.control.report(self.id.0, self.clock.mono_ms(), settled, &figures);
+        self.control.report(self.id.0, now_ms, settled, &figures);
     }
 
     fn end_listeners(&self) {

@@ -3,6 +3,7 @@
 use super::flag::caught;
 use super::mailbox::Letter;
 use super::shard_loop::Core;
+use super::step::Step;
 use crate::http::{self, Response};
 use crate::runtime::spawn;
 use bytes::Bytes;
@@ -13,7 +14,8 @@ use levee_core::ids::{BatchId, ConnId, DocKey, PartitionId, Seq, ShardId};
 use levee_core::record::{Record, StoreFault};
 use levee_core::summary::SummaryJob;
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 
 /// What a request gets whose handler panicked.
@@ -46,13 +48,19 @@ impl Core {
         let core = self.clone();
         core.work.0.set(core.work.0.get() + 1);
         spawn(async move {
-            let result = caught(job).await.unwrap_or_else(|| {
+            let result = caught(core.watched(job)).await.unwrap_or_else(|| {
                 core.panicked(what);
                 otherwise
             });
             core.work.0.set(core.work.0.get() - 1);
             done(&core, result);
         });
+    }
+
+    /// Polls a job in view of the watchdog.
+    async fn watched<T>(&self, job: impl Future<Output = T>) -> T {
+        let mut job = pin!(job);
+        poll_fn(|context| self.during(Step::Work, || job.as_mut().poll(context))).await
     }
 
     pub(super) fn append(

@@ -5,10 +5,12 @@ use crate::checker::{Ledger, members};
 use crate::client::{Client, Gone, Mode};
 use crate::load::{Load, Seen};
 use crate::rest;
-use crate::service::{Dir, Options};
+use crate::service::{Dir, Options, PATIENCE, Service};
+use crate::socket::upgrade_request;
 use crate::wire::{BOTH, Wire};
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 
 const DOCUMENTS: [&str; 3] = ["one", "two", "three"];
@@ -66,6 +68,62 @@ fn assert_goodbye(seen: &Seen) {
         // A writer that was held up for longer than the service lingers finds its words gone.
         (_, Some(Gone::Broken(_))) if seen.submitted > seen.echoed => {}
         (wire, end) => panic!("{wire:?} was sent away with {end:?}"),
+    }
+}
+
+/// Opens a socket of every kind that can be open when a drain begins, and leaves it there.
+fn leave_open(service: &Service, kind: usize) -> TcpStream {
+    let mut stream = rest::open(service.address).expect("a connection");
+    let upgrade = upgrade_request(service.address, "/socket.io/?EIO=4&transport=websocket");
+    let request = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    let (half, _) = upgrade.split_at(upgrade.len() / 2);
+    let said = match kind {
+        0 => String::new(),
+        1 => half.into(),
+        2 => upgrade,
+        // A frame that has only begun; the first bytes of its payload are missing.
+        3 => format!("{upgrade}\u{1}"),
+        4 => request.repeat(500),
+        5 => format!("{}content-length: 9999\r\n\r\nx", "POST / HTTP/1.1\r\nhost: x\r\n"),
+        _ => request.into(),
+    };
+    // A service that is draining already may have hung up.
+    let _ = stream.write_all(said.as_bytes());
+    if kind > 5 {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+    stream
+}
+
+#[test]
+fn a_drain_ends_by_itself_whatever_its_sockets_are_doing() {
+    const LIVES: u64 = 4;
+    let dir = Dir::new("ends");
+    // A deadline that no test would outlive: whatever stays open is found.
+    let deadline = PATIENCE.as_millis() * 2;
+    let options = Options::new(dir.path())
+        .cores(2)
+        .flag("drain-ms", "100")
+        .flag("drain-deadline-ms", &deadline.to_string());
+    for life in 1..=LIVES {
+        let mut service = options.start();
+        if life == 1 {
+            DOCUMENTS.iter().for_each(|document| rest::create(service.address, document));
+        }
+        let mut load = Load::new();
+        for document in DOCUMENTS {
+            for wire in BOTH {
+                load.start(service.address, wire, document, Mode::Write, life);
+            }
+        }
+        service.wait_until("enough operations", |_| load.echoes() > 50 || load.is_over());
+        let before: Vec<_> = (0..28).map(|number| leave_open(&service, number % 7)).collect();
+        service.signal(libc::SIGTERM);
+        assert_eq!(service.wait().code(), Some(0));
+        let log = service.log();
+        assert!(!log.contains("deadline"), "{log}");
+        drop(before);
+        load.join();
     }
 }
 

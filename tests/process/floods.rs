@@ -378,3 +378,58 @@ fn an_address_has_a_number_of_sockets_and_no_more() {
     client.expect("a client").edit("served");
     service.assert_alive();
 }
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    const REFUSED: usize = 2_000;
+    let dir = Dir::new("floods");
+    let mut service =
+        Options::new(dir.path()).flag("sockets-per-address-max", "8").unread_log().start();
+    let mut witness = Witness::new(&service, "d");
+    witness.check(&mut service);
+    // With the witness's two clients there is room for one more socket at a time.
+    let held: Vec<_> = (0..6).map(|_| rest::open(service.address).expect("a connection")).collect();
+    // One line each: more than twice what a pipe holds that nobody reads.
+    for _ in 0..REFUSED {
+        let stream = rest::open(service.address).expect("a connection");
+        let until = Instant::now() + PATIENCE;
+        while !has_ended(&stream) {
+            assert!(Instant::now() < until, "it is neither refused nor served");
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+    drop(held);
+    witness.check(&mut service);
+    service.read_log();
+    service.wait_until("the lines that wait", |service| {
+        service.log().matches("socket refused").count() >= REFUSED
+    });
+    assert_eq!(service.terminate().code(), Some(0));
+}
+
+#[test]
+fn peers_that_send_on_while_they_are_closed_are_cut() {
+    const PEERS: usize = 6;
+    let dir = Dir::new("floods");
+    let mut service = Options::new(dir.path()).flag("log", "warn").start();
+    let mut witness = Witness::new(&service, "d");
+    let address = service.address;
+    let peers: Vec<_> = (0..PEERS)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let piece = vec![b'x'; 1 << 20];
+                let mut stream = rest::open(address).expect("a connection");
+                stream.write_all(b"nonsense\r\n\r\n").expect("an open connection");
+                let until = Instant::now() + PATIENCE;
+                while stream.write(&piece).is_ok() {
+                    assert!(Instant::now() < until, "the service never stops listening");
+                }
+            })
+        })
+        .collect();
+    witness.check(&mut service);
+    for peer in peers {
+        peer.join().expect("a peer that was cut");
+    }
+    witness.check(&mut service);
+}

@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -48,12 +48,13 @@ pub(crate) struct Options {
     cores: u16,
     flags: Vec<String>,
     env: Vec<(&'static str, String)>,
+    is_log_read: bool,
 }
 
 impl Options {
     /// One core, everything else as `--dev` has it.
     pub(crate) fn new(data: &Path) -> Self {
-        Self { data: data.into(), cores: 1, flags: Vec::new(), env: Vec::new() }
+        Self { data: data.into(), cores: 1, flags: Vec::new(), env: Vec::new(), is_log_read: true }
     }
 
     pub(crate) fn cores(mut self, cores: u16) -> Self {
@@ -68,6 +69,12 @@ impl Options {
 
     pub(crate) fn env(mut self, name: &'static str, value: &str) -> Self {
         self.env.push((name, value.into()));
+        self
+    }
+
+    /// Nobody reads what it logs until it is waited for.
+    pub(crate) fn unread_log(mut self) -> Self {
+        self.is_log_read = false;
         self
     }
 
@@ -109,8 +116,15 @@ impl Options {
         let out = Output::default();
         let err = Output::default();
         out.follow(child.stdout.take(), Some(report));
-        err.follow(child.stderr.take(), None);
-        let mut service = Service { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), out, err };
+        let unread = match self.is_log_read {
+            true => None,
+            false => child.stderr.take(),
+        };
+        if unread.is_none() {
+            err.follow(child.stderr.take(), None);
+        }
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut service = Service { child, address, out, err, unread };
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -198,9 +212,16 @@ pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     out: Output,
     err: Output,
+    /// Its log, while nobody reads that.
+    unread: Option<ChildStderr>,
 }
 
 impl Service {
+    /// Somebody reads the log from now on.
+    pub(crate) fn read_log(&mut self) {
+        self.err.follow(self.unread.take(), None);
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
