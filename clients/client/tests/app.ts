@@ -3,15 +3,7 @@
 import type { IFluidContainer } from "fluid-framework";
 import { type Service, type Tenant, tenants } from "levee-testkit/service";
 import { randomUser, type User } from "levee-testkit/tokens";
-import {
-  App,
-  type DetachedApp,
-  FLUID_VERSION,
-  Items,
-  itemsView,
-  type Opener,
-  schema,
-} from "../../e2e/src/app.ts";
+import { App, type DetachedApp, Items, itemsView, type Opener, schema } from "../../e2e/src/app.ts";
 import {
   LeveeClient,
   type LeveeConnectionConfig,
@@ -19,7 +11,10 @@ import {
 } from "../src/index.ts";
 
 export type AppContainer = IFluidContainer<typeof schema>;
-export { FLUID_VERSION, schema };
+export { schema };
+
+/** What both the oldest and the newest Fluid can write. */
+export const FLUID_VERSION = "2";
 
 /** Both forms in which messages are written. */
 export const serializations = ["json", "msgpack"] as const;

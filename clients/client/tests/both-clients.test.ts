@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterEach(() => {
   for (const app of apps.splice(0)) app.container.dispose();
 });
-afterAll(() => service.stop());
+afterAll(() => service?.stop());
 
 describe.each(serializations)("levee-client over %s and tinylicious-client", (serialization) => {
   test.each(["levee-client", "tinylicious-client"])(

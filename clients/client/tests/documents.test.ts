@@ -1,9 +1,11 @@
 // Documents: made, attached, opened, edited from both sides; who is in them.
 
-import { Service } from "levee-testkit/service";
+import { SharedMap } from "fluid-framework/legacy";
+import { Service, tenants } from "levee-testkit/service";
 import { until } from "levee-testkit/wait";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type App, converge, Item } from "../../e2e/src/app.ts";
+import { readDeltas } from "../../e2e/src/rest.ts";
 import { LeveeClient, type LeveeConnectionConfig } from "../src/index.ts";
 import { FLUID_VERSION, leveeOpener, schema, serializations } from "./app.ts";
 
@@ -16,7 +18,7 @@ beforeAll(async () => {
 afterEach(() => {
   for (const app of apps.splice(0)) app.container.dispose();
 });
-afterAll(() => service.stop());
+afterAll(() => service?.stop());
 
 describe.each(serializations)("over %s", (serialization) => {
   test("a document is made, attached, opened, and edited from both sides", async () => {
@@ -98,6 +100,34 @@ test("a document over one serialisation is edited over the other", async () => {
     text: "both",
     items: [],
   });
+});
+
+test.each(["1", "2", "1.4.0", "2.73.0"] as const)(
+  "a document for Fluid %s and later",
+  async (mode) => {
+    const { client } = leveeOpener(service);
+    const mapOnly = { initialObjects: { map: SharedMap } };
+    const { container } = await client.createContainer(mapOnly, mode);
+    container.initialObjects.map.set("x", 1);
+    const documentId = await container.attach();
+    const other = await client.getContainer(documentId, mapOnly, mode);
+    expect(other.container.initialObjects.map.get("x")).toBe(1);
+    container.dispose();
+    other.container.dispose();
+  },
+);
+
+test("this run is of the Fluid version that it says", async () => {
+  const { app, attach } = await leveeOpener(service).create();
+  apps.push(app);
+  const documentId = await attach();
+  const joins = async () => {
+    const ops = await readDeltas(service, tenants.fluid, documentId);
+    return ops.filter(({ type }) => type === "join");
+  };
+  await until(async () => (await joins()).length > 0, { what: "the join of the client" });
+  const [join] = await joins();
+  expect(JSON.stringify(join)).toContain(`loaderVersion:${process.env.FLUID}`);
 });
 
 test("a document that does not exist cannot be opened", async () => {

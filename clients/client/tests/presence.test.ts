@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const app of apps.splice(0)) app.container.dispose();
-  await service.stop();
+  await service?.stop();
 });
 
 /** A member of the document, and its presence. */

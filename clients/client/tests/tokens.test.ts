@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterEach(() => {
   for (const app of apps.splice(0)) app.container.dispose();
 });
-afterAll(() => service.stop());
+afterAll(() => service?.stop());
 
 describe("an authToken", () => {
   let mint: Mint;

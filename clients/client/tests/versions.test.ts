@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterEach(() => {
   for (const app of apps.splice(0)) app.container.dispose();
 });
-afterAll(() => service.stop());
+afterAll(() => service?.stop());
 
 async function viewed({ client }: LeveeOpener, documentId: string, version: { id: string }) {
   const { container } = await client.viewContainerVersion(

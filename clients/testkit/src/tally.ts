@@ -6,9 +6,9 @@ export class Tally implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const counts = { passed: 0, failed: errors.length, skipped: 0, pending: 0 };
     for (const module of modules) {
-      if (module.state() === "failed" && [...module.children.allTests()].length === 0) {
-        counts.failed += 1;
-      }
+      // Where a file cannot be read, or what its tests need cannot start, no test of it fails.
+      const failed = [...module.children.allTests("failed")];
+      if (module.state() === "failed" && failed.length === 0) counts.failed += 1;
       for (const test of module.children.allTests()) counts[test.result().state] += 1;
     }
     const failed = counts.failed + counts.pending;
