@@ -1,7 +1,8 @@
-// Makes src/generated/messages.ts from levee.schema.json, which `levee schema` prints.
+// Makes src/generated/messages.ts from levee.schema.json, which `levee schema` prints, and gives
+// the golden vectors of the service's tests their types, so that the compiler checks them too.
 //
-//   node schema/generate.mjs           writes the file
-//   node schema/generate.mjs --check   fails if the file is not what would be written
+//   node schema/generate.mjs           writes the files
+//   node schema/generate.mjs --check   fails if a file is not what would be written
 //
 // It knows the forms of JSON Schema that the service uses (src/schema/parts.rs) and refuses any
 // other, so that nothing is lost on the way.
@@ -9,7 +10,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 const SCHEMA = new URL("levee.schema.json", import.meta.url);
-const TYPES = new URL("../src/generated/messages.ts", import.meta.url);
+const TYPES = "src/generated/messages.ts";
+const VECTORS = "tests/generated/vectors.ts";
 const LINE_CHARS_MAX = 100;
 
 /** Keywords that say nothing about a type. */
@@ -128,19 +130,48 @@ function declaration([name, schema]) {
   return `${head}export type ${name} =\n${options.map((option) => `  | ${option}`).join("\n")};\n`;
 }
 
-const document = JSON.parse(readFileSync(SCHEMA, "utf8"));
-const made = [
-  "// Made by schema/generate.mjs from what `levee schema` prints; do not edit.\n",
-  `/** ${document.title}, as the service's own schema describes them. */`,
-  "",
-  ...Object.entries(document.$defs).map(declaration),
-].join("\n");
+/** The types of all messages. */
+function types() {
+  const document = JSON.parse(readFileSync(SCHEMA, "utf8"));
+  return [
+    "// Made by schema/generate.mjs from what `levee schema` prints; do not edit.\n",
+    `/** ${document.title}, as the service's own schema describes them. */`,
+    "",
+    ...Object.entries(document.$defs).map(declaration),
+  ].join("\n");
+}
 
-if (process.argv.includes("--check")) {
-  if (readFileSync(TYPES, "utf8") !== made) {
-    console.error("src/generated/messages.ts is stale: node schema/generate.mjs makes it anew");
-    process.exit(1);
+function vectorList(name, file, type) {
+  const json = readFileSync(new URL(`../vectors/${file}`, import.meta.url), "utf8");
+  return `export const ${name}: readonly Vector<${type}>[] = ${json.trimEnd()};\n`;
+}
+
+/** The golden vectors, typed. */
+function vectors() {
+  return [
+    "// Made by schema/generate.mjs from vectors/*.json, which the service's tests keep; do not edit.\n",
+    'import type { PhoenixClientMessage, PhoenixServerMessage } from "../../src/generated/messages.ts";\n',
+    "/** A message in both encodings, the second in base64, and what it means. */",
+    "export interface Vector<Message> {",
+    "  readonly name: string;",
+    "  readonly json: string;",
+    "  readonly msgpack: string;",
+    "  readonly value: Message;",
+    "}\n",
+    vectorList("toClient", "to-client.json", "PhoenixServerMessage"),
+    vectorList("toService", "to-service.json", "PhoenixClientMessage"),
+  ].join("\n");
+}
+
+const isCheck = process.argv.includes("--check");
+for (const [name, made] of [
+  [TYPES, types()],
+  [VECTORS, vectors()],
+]) {
+  const path = new URL(`../${name}`, import.meta.url);
+  if (!isCheck) writeFileSync(path, made);
+  else if (readFileSync(path, "utf8") !== made) {
+    console.error(`${name} is stale: node schema/generate.mjs makes it anew`);
+    process.exitCode = 1;
   }
-} else {
-  writeFileSync(TYPES, made);
 }

@@ -39,7 +39,7 @@ export async function serializer(format: SerializationFormat): Promise<Serialize
   return {
     vsn: "3.0.0",
     // A copy: the packer reuses its buffer, and a WebSocket may send later.
-    encode: (frame) => packr.pack(listed(frame)).slice(),
+    encode: (frame) => new Uint8Array(packr.pack(listed(frame))),
     decode: (data) => unlisted(packr.unpack(new Uint8Array(data as ArrayBuffer))),
   };
 }
