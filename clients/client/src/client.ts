@@ -64,7 +64,6 @@ export class LeveeClient {
   readonly #tenantId: string;
   readonly #tokens: TokenProvider;
   readonly #urls: LeveeUrlResolver;
-  readonly #services: LeveeDocumentServiceFactory;
   #user: Promise<LeveeUser> | undefined;
 
   /**
@@ -93,11 +92,6 @@ export class LeveeClient {
       connection.socketUrl,
       withoutTrailingSlash(connection.httpUrl),
       this.#tenantId,
-    );
-    this.#services = new LeveeDocumentServiceFactory(
-      this.#tokens,
-      connection.debug,
-      connection.serialization,
     );
   }
 
@@ -232,7 +226,8 @@ export class LeveeClient {
   #servicesOf(container: IContainer, { session }: Opening): LeveeContainerServices {
     const audience = createServiceAudience({ container, createServiceMember: createMember });
     let presence: Presence<never> | undefined;
-    container.once("closed", () => presence?.disconnect());
+    container.on("disconnected", () => session.disconnected());
+    container.once("closed", () => session.disconnected());
     return {
       audience,
       presence: <TState extends object>(isState?: (state: object) => state is TState) => {
@@ -260,7 +255,7 @@ export class LeveeClient {
       throw error;
     });
     const runtimes = createRuntimeFactory(schema, compatibilityMode);
-    const session = new SessionFactory(this.#services, attachments);
+    const session = new SessionFactory(() => this.#driver(), attachments);
     const module = { fluidExport: runtimes };
     const client: IClient = {
       details: { capabilities: { interactive: true } },
@@ -280,6 +275,11 @@ export class LeveeClient {
     return { loaderProps, runtimes, session };
   }
 
+  #driver(): LeveeDocumentServiceFactory {
+    const { debug, serialization } = this.#props.connection;
+    return new LeveeDocumentServiceFactory(this.#tokens, debug, serialization);
+  }
+
   #request(id: string, headers?: Record<string, unknown>) {
     const { url } = this.#urls.createRequestForDocument(id, this.#tenantId);
     return headers === undefined ? { url } : { url, headers };
@@ -291,7 +291,7 @@ export class LeveeClient {
   ): Promise<T> {
     const resolved = await this.#urls.resolve(this.#request(id));
     if (resolved === undefined) throw new TypeError(`"${id}" is no document id`);
-    const service = await this.#services.createDocumentService(resolved);
+    const service = await this.#driver().createDocumentService(resolved);
     try {
       return await use(await service.connectToStorage());
     } finally {

@@ -6,11 +6,7 @@ import type {
   IDocumentServiceFactory,
   IResolvedUrl,
 } from "@fluidframework/driver-definitions/internal";
-import type {
-  LeveeDeltaConnection,
-  LeveeDocumentService,
-  LeveeDocumentServiceFactory,
-} from "levee-driver";
+import type { LeveeDocumentServiceFactory } from "levee-driver";
 import type { PresenceLink } from "./presence.ts";
 
 /** The contents of blobs that are stored beside a document's state, by their ids. */
@@ -28,13 +24,17 @@ export interface Follower {
  */
 export class SessionFactory implements IDocumentServiceFactory {
   readonly #driver: LeveeDocumentServiceFactory;
+  readonly #summarizerDriver: LeveeDocumentServiceFactory;
   readonly #attachments: Attachments | undefined;
   #follower: Follower | undefined;
   #link: PresenceLink | undefined;
 
   /** `attachments` are what a copied document's state refers to; absent for every other one. */
-  constructor(driver: LeveeDocumentServiceFactory, attachments: Attachments | undefined) {
-    this.#driver = driver;
+  constructor(makeDriver: () => LeveeDocumentServiceFactory, attachments: Attachments | undefined) {
+    this.#driver = makeDriver();
+    this.#driver.onConnection((connection) => this.#connected(connection));
+    // The summarizer is a connection of its own, and nobody's presence.
+    this.#summarizerDriver = makeDriver();
     this.#attachments = attachments;
   }
 
@@ -49,13 +49,8 @@ export class SessionFactory implements IDocumentServiceFactory {
     logger?: ITelemetryBaseLogger,
     clientIsSummarizer?: boolean,
   ): Promise<IDocumentService> {
-    const service = await this.#driver.createDocumentService(
-      resolvedUrl,
-      logger,
-      clientIsSummarizer,
-    );
-    // The summarizer is a connection of its own, and nobody's presence.
-    return clientIsSummarizer === true ? service : this.#watch(service);
+    const driver = clientIsSummarizer === true ? this.#summarizerDriver : this.#driver;
+    return driver.createDocumentService(resolvedUrl, logger, clientIsSummarizer);
   }
 
   async createContainer(
@@ -64,33 +59,23 @@ export class SessionFactory implements IDocumentServiceFactory {
     logger?: ITelemetryBaseLogger,
     clientIsSummarizer?: boolean,
   ): Promise<IDocumentService> {
-    const service = await this.#driver.createContainer(
+    return this.#driver.createContainer(
       this.#attachments === undefined ? summary : withAttachments(summary, this.#attachments),
       resolvedUrl,
       logger,
       clientIsSummarizer,
     );
-    return this.#watch(service);
   }
 
-  #watch(service: LeveeDocumentService): LeveeDocumentService {
-    const connect = service.connectToDeltaStream.bind(service);
-    service.connectToDeltaStream = async (client) => {
-      const connection = await connect(client);
-      this.#enter(connection);
-      return connection;
-    };
-    return service;
+  /** The document's connection has ended: lost, or given up by Fluid. */
+  disconnected(): void {
+    this.#link = undefined;
+    this.#follower?.disconnect();
   }
 
-  #enter(connection: LeveeDeltaConnection): void {
-    this.#link = connection;
-    connection.once("disconnect", () => {
-      if (this.#link !== connection) return;
-      this.#link = undefined;
-      this.#follower?.disconnect();
-    });
-    this.#follower?.connect(connection);
+  #connected(link: PresenceLink): void {
+    this.#link = link;
+    this.#follower?.connect(link);
   }
 }
 

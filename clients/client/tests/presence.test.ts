@@ -195,6 +195,23 @@ test("a killed peer is gone from the presence and the audience within two second
   });
 });
 
+test("a container that is disconnected is absent until it is connected again", async () => {
+  const ada = await enter(leveeOpener(service));
+  const bob = await enter(leveeOpener(service), ada.app.documentId);
+  ada.presence.join({ x: 1, y: 1 });
+  bob.presence.join({ x: 2, y: 2 });
+  await until(() => ada.presence.entries().length === 2, { what: "both" });
+  await until(() => bob.presence.entries().length === 2, { what: "both at the other" });
+  bob.app.container.disconnect();
+  expect(bob.presence.isCurrent).toBe(false);
+  await expectShown([ada], { [ada.userId]: [{ x: 1, y: 1 }] }, 2000);
+  bob.presence.update({ x: 3, y: 3 });
+  ada.presence.leave();
+  bob.app.container.connect();
+  await expectShown([bob], { [bob.userId]: [{ x: 3, y: 3 }] });
+  expect(bob.presence.isCurrent).toBe(true);
+});
+
 test("a container that is disposed takes its presence along", async () => {
   const ada = await enter(leveeOpener(service));
   const bob = await enter(leveeOpener(service), ada.app.documentId);
