@@ -25,8 +25,8 @@ import { LeveePresence } from "./presence.ts";
 import { type Frame, type Serializer, serializer } from "./serialization.ts";
 
 const SOCKET_TIMEOUT_MS = 10_000;
-const JOIN_TIMEOUT_MS = 30_000;
-const CONNECT_TIMEOUT_MS = 30_000;
+/** Of the join, and again of `connect_document`. */
+const ANSWER_TIMEOUT_MS = 30_000;
 /** Operations and signals kept for a reader that has not come yet, and for a connection likewise. */
 const QUEUED_MAX = 10_000;
 /**
@@ -62,6 +62,8 @@ export interface DeltaConnectionOptions {
   readonly serialization?: SerializationFormat | undefined;
   /** How long the socket's handshake may take. */
   readonly socketTimeoutMs?: number | undefined;
+  /** How long the answer to the join may take, and again that to `connect_document`. */
+  readonly answerTimeoutMs?: number | undefined;
 }
 
 /**
@@ -252,7 +254,14 @@ export class LeveeDeltaConnection
   }
 
   async #open(): Promise<void> {
-    const { socketUrl, tenantId, documentId, token } = this.#options;
+    const {
+      socketUrl,
+      tenantId,
+      documentId,
+      token,
+      socketTimeoutMs = SOCKET_TIMEOUT_MS,
+      answerTimeoutMs = ANSWER_TIMEOUT_MS,
+    } = this.#options;
     const { vsn, encode, decode } = await serializer(this.activeSerialization);
     if (this.#disposed) return this.#aborted;
     const socket = new Socket(socketUrl, {
@@ -264,20 +273,20 @@ export class LeveeDeltaConnection
     });
     this.#socket = socket;
     this.#listenToSocket(socket);
-    await this.#within("the socket", this.#options.socketTimeoutMs ?? SOCKET_TIMEOUT_MS, (done) => {
+    await this.#within("the socket", socketTimeoutMs, (done) => {
       socket.onOpen(done);
       socket.connect();
     });
     const channel = socket.channel(`document:${tenantId}:${documentId}`, { token });
     this.#channel = channel;
     this.#listenToChannel(channel);
-    await this.#within("the reply to the join", JOIN_TIMEOUT_MS, (done) => {
+    await this.#within("the reply to the join", answerTimeoutMs, (done) => {
       channel
-        .join(JOIN_TIMEOUT_MS)
+        .join(answerTimeoutMs * 2)
         .receive("ok", done)
         .receive("error", (response) => this.#fail(joinError(response)));
     });
-    await this.#within("the answer to connect_document", CONNECT_TIMEOUT_MS, (done) => {
+    await this.#within("the answer to connect_document", answerTimeoutMs, (done) => {
       channel.on("connect_document_success", (payload) => this.#succeed(payload, done));
       channel.on("connect_document_error", (payload) => this.#fail(connectDocumentError(payload)));
       this.#push("connect_document", this.#connectMessage());

@@ -13,7 +13,6 @@ import type { RestWrapper } from "./rest.ts";
 
 /** Operations of one page. */
 export const PAGE_OPS = 2000;
-/** How long operations may be missing that must exist. */
 const MISSING_TIMEOUT_MS = 30_000;
 const RETRY = { initialMs: 500, maxMs: 8000 };
 
@@ -23,11 +22,20 @@ type Page = ISequencedDocumentMessage[];
 export class LeveeDeltaStorageService implements IDocumentDeltaStorageService {
   readonly #rest: RestWrapper;
   readonly #url: string;
+  readonly #missingTimeoutMs: number;
 
-  /** @param deltaStorageUrl - as in `/deltas/tenant/document` */
-  constructor(rest: RestWrapper, deltaStorageUrl: string) {
+  /**
+   * @param deltaStorageUrl - as in `/deltas/tenant/document`
+   * @param missingTimeoutMs - how long operations that were asked for may be missing
+   */
+  constructor(
+    rest: RestWrapper,
+    deltaStorageUrl: string,
+    missingTimeoutMs: number = MISSING_TIMEOUT_MS,
+  ) {
     this.#rest = rest;
     this.#url = deltaStorageUrl;
+    this.#missingTimeoutMs = missingTimeoutMs;
   }
 
   /**
@@ -73,7 +81,7 @@ export class LeveeDeltaStorageService implements IDocumentDeltaStorageService {
       }
       if (to === undefined) return;
       missing ??= { sinceMs: performance.now(), backoff: new Backoff(RETRY) };
-      if (performance.now() - missing.sinceMs > MISSING_TIMEOUT_MS) {
+      if (performance.now() - missing.sinceMs > this.#missingTimeoutMs) {
         throw new LeveeError(
           `the service has no operation ${next}, although ${to - 1} was asked for`,
           "incorrectServerResponse",
