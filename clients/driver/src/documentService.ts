@@ -26,12 +26,17 @@ const CONNECT_BACKOFF = { initialMs: 100, maxMs: 2000 };
  */
 const CONNECT_BUDGET_MS = 8000;
 
+/** The events of {@link LeveeDocumentService}, as Fluid has them. This service has no metadata. */
+export type DocumentServiceEvents = {
+  metadataUpdate: readonly [metadata: Record<string, string>];
+};
+
 /** Told of every connection that was made. */
 export type ConnectionListener = (connection: LeveeDeltaConnection) => void;
 
 /** Fluid's services of one document. */
 export class LeveeDocumentService
-  extends Emitter<Record<never, never>>
+  extends Emitter<DocumentServiceEvents>
   implements IDocumentService
 {
   readonly policies: IDocumentServicePolicies = { supportGetSnapshotApi: true };

@@ -1,9 +1,16 @@
 // Events in the form that Fluid's interfaces ask for, without a dependency on Node's.
 
-type Listener = (...args: never[]) => void;
+// biome-ignore lint/suspicious/noExplicitAny: what it takes is known where it is added and called
+type Listener = (...args: any[]) => void;
 
-/** The events of an emitter: a name and the arguments that its listeners get. */
-export type EventMap = Record<string, readonly unknown[]>;
+type ArgumentsOf<Events, Name extends keyof Events> = Events[Name] extends readonly unknown[]
+  ? Events[Name]
+  : never;
+
+/** What listens to an event of an emitter, whose events are names with the listeners' arguments. */
+export type ListenerOf<Events, Name extends keyof Events> = (
+  ...args: ArgumentsOf<Events, Name>
+) => void;
 
 /**
  * Calls listeners in the order they were added. A listener that throws does not keep the others
@@ -13,15 +20,19 @@ export type EventMap = Record<string, readonly unknown[]>;
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<PropertyKey, { listener: Listener; once: boolean }[]>();
 
-  on(event: string, listener: (...args: never[]) => void): this {
-    return this.#add(event, listener, false);
+  on<Name extends keyof Events>(event: Name, listener: ListenerOf<Events, Name>): this {
+    return this.#add(event, listener as Listener, false);
   }
 
-  once(event: string, listener: (...args: never[]) => void): this {
-    return this.#add(event, listener, true);
+  once<Name extends keyof Events>(event: Name, listener: ListenerOf<Events, Name>): this {
+    return this.#add(event, listener as Listener, true);
   }
 
-  off(event: string, listener: (...args: never[]) => void): this {
+  off<Name extends keyof Events>(event: Name, listener: ListenerOf<Events, Name>): this {
+    return this.#remove(event, listener as Listener);
+  }
+
+  #remove(event: PropertyKey, listener: Listener): this {
     const listeners = this.#listeners.get(event) ?? [];
     const at = listeners.findIndex((known) => known.listener === listener);
     if (at >= 0) this.#listeners.set(event, listeners.toSpliced(at, 1));
@@ -32,15 +43,12 @@ export class Emitter<Events extends object> {
     return this.#listeners.get(event)?.length ?? 0;
   }
 
-  protected emit<Name extends keyof Events>(
-    event: Name,
-    ...args: Events[Name] extends readonly unknown[] ? Events[Name] : never
-  ): void {
+  protected emit<Name extends keyof Events>(event: Name, ...args: ArgumentsOf<Events, Name>): void {
     const listeners = this.#listeners.get(event) ?? [];
     for (const { listener, once } of listeners) {
-      if (once) this.off(event as string, listener);
+      if (once) this.#remove(event, listener);
       try {
-        (listener as (...args: readonly unknown[]) => void)(...args);
+        listener(...args);
       } catch (error) {
         setTimeout(() => {
           throw error;
@@ -49,7 +57,7 @@ export class Emitter<Events extends object> {
     }
   }
 
-  #add(event: string, listener: Listener, once: boolean): this {
+  #add(event: PropertyKey, listener: Listener, once: boolean): this {
     this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), { listener, once }]);
     return this;
   }

@@ -37,9 +37,13 @@ export {
   LeveeDeltaConnection,
 } from "./deltaConnection.ts";
 export { LeveeDeltaStorageService } from "./deltaStorageService.ts";
-export { type ConnectionListener, LeveeDocumentService } from "./documentService.ts";
+export {
+  type ConnectionListener,
+  type DocumentServiceEvents,
+  LeveeDocumentService,
+} from "./documentService.ts";
 export { LeveeDocumentServiceFactory } from "./documentServiceFactory.ts";
-export { Emitter } from "./emitter.ts";
+export { Emitter, type ListenerOf } from "./emitter.ts";
 export { LeveeError, type LeveeErrorDetails, type LeveeErrorType, RestError } from "./errors.ts";
 export { GitManager } from "./gitManager.ts";
 export { InsecureLeveeTokenProvider } from "./insecureTokenProvider.ts";

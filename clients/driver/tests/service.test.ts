@@ -270,12 +270,9 @@ describe("tokens", () => {
 });
 
 describe("connecting", () => {
-  test("to a document that does not exist works or fails as the service says", async () => {
-    await expect(connected({ documentId: "no-such-document" })).rejects.toMatchObject({
-      errorType: "fileNotFoundOrAccessDeniedError",
-      statusCode: 404,
-      canRetry: false,
-    });
+  test("to a document that nobody created makes its first session", async () => {
+    const connection = await connected({ documentId: "never-created" });
+    expect(connection.claims.documentId).toBe("never-created");
   });
 
   test("is tried again while the service cannot be reached", async () => {
