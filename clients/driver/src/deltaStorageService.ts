@@ -9,6 +9,7 @@ import type {
 import { Backoff, pause } from "./backoff.ts";
 import type { DeltaStorageResponse } from "./contracts.ts";
 import { canRetry, LeveeError } from "./errors.ts";
+import { normalizeMembership } from "./normalize.ts";
 import type { RestWrapper } from "./rest.ts";
 
 /** Operations of one page. */
@@ -132,7 +133,7 @@ export class LeveeDeltaStorageService implements IDocumentDeltaStorageService {
         throw unusable(`operation ${next + index} is missing before ${sequenceNumber}`);
       }
     }
-    return page;
+    return normalizeMembership(page);
   }
 }
 

@@ -52,7 +52,7 @@ export function normalizeConnectedResponse(raw: unknown): ConnectedResponse {
     maxMessageSize,
     mode: response.mode === "read" ? "read" : "write",
     version: typeof response.version === "string" ? response.version : "0.1",
-    initialMessages: list(response.initialMessages),
+    initialMessages: normalizeMembership(list(response.initialMessages)),
     initialSignals: list(response.initialSignals),
     initialClients: list(response.initialClients),
     supportedVersions: list(response.supportedVersions),
@@ -68,18 +68,35 @@ export function normalizeConnectedResponse(raw: unknown): ConnectedResponse {
   };
 }
 
+/**
+ * Gives messages about clients that join and leave the form that Fluid's own services have. The
+ * service says who it was in `contents`, too; early releases of Fluid 2 take that for an
+ * application's JSON, and close the container.
+ */
+export function normalizeMembership(
+  messages: ISequencedDocumentMessage[],
+): ISequencedDocumentMessage[] {
+  for (const message of messages) {
+    const { type, data } = message;
+    if ((type === "join" || type === "leave") && data !== undefined) message.contents = null;
+  }
+  return messages;
+}
+
 /** Reads an `op` event: `{documentId, op: […]}`, `{ops: […]}` or the bare list. */
 export function normalizeOpPayload(
   payload: unknown,
   fallbackDocId: string,
 ): { documentId: string; ops: ISequencedDocumentMessage[] } {
-  if (Array.isArray(payload)) return { documentId: fallbackDocId, ops: payload };
+  if (Array.isArray(payload)) {
+    return { documentId: fallbackDocId, ops: normalizeMembership(payload) };
+  }
   if (!isObject(payload)) return { documentId: fallbackDocId, ops: [] };
   const { documentId } = normalizeKeys<Members>(payload);
   const ops = payload.op ?? payload.ops;
   return {
     documentId: typeof documentId === "string" ? documentId : fallbackDocId,
-    ops: (Array.isArray(ops) ? ops : ops === undefined ? [] : [ops]) as ISequencedDocumentMessage[],
+    ops: normalizeMembership(Array.isArray(ops) ? ops : ops === undefined ? [] : [ops]),
   };
 }
 

@@ -63,3 +63,15 @@ test("nacks come in three forms", () => {
   expect(normalizeNackPayload({ clientId: "", ...nack, nacks: [nack] })).toEqual(expected);
   expect(normalizeNackPayload(undefined)).toMatchObject([{ sequenceNumber: -1 }]);
 });
+
+test("joins and leaves have their data, and no contents that an app could take for its own", () => {
+  const about = (type: string, data?: string) => ({ type, contents: "a-client", data });
+  const { ops } = normalizeOpPayload([about("leave", '"a-client"'), about("join", "{}")], "d");
+  expect(ops.map(({ contents }) => contents)).toEqual([null, null]);
+  const [kept] = normalizeOpPayload([about("op", '"a-client"')], "d").ops;
+  expect(kept?.contents).toBe("a-client");
+  const [without] = normalizeOpPayload([about("leave")], "d").ops;
+  expect(without?.contents).toBe("a-client");
+  const response = { clientId: "c", initialMessages: [about("leave", '"a-client"')] };
+  expect(normalizeConnectedResponse(response).initialMessages[0]?.contents).toBe(null);
+});
