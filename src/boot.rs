@@ -254,7 +254,7 @@ fn keyring(config: &Config) -> Result<Keyring, KeyringFault> {
                 tenant.key2.as_ref().map(crate::config::Secret::expose),
             )?,
         };
-        Ok(Tenant { id: tenant.id.clone(), name: tenant.name.clone(), keys })
+        Ok(Tenant::new(&tenant.id, &tenant.name, keys))
     });
     Ok(Keyring::new(tenants.collect::<Result<Vec<_>, _>>()?))
 }

@@ -205,7 +205,7 @@ mod tests {
 
     fn keyring() -> Keyring {
         let keys = TenantKeys::new("key", None).expect("a key");
-        Keyring::new([Tenant { id: "t".into(), name: "T".into(), keys }])
+        Keyring::new([Tenant::new("t", "T", keys)])
     }
 
     fn connect<'a>(token: &'a str, client: &'a [u8]) -> Connect<'a> {

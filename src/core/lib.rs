@@ -7,6 +7,7 @@ pub mod commit;
 pub mod conns;
 pub mod counters;
 pub mod dialect;
+pub mod directory;
 pub mod document;
 pub mod encode;
 pub mod event;

@@ -56,7 +56,7 @@ pub(crate) fn done<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn keyring() -> Keyring {
-    let tenant = |id: &str, keys| Tenant { id: id.into(), name: String::new(), keys };
+    let tenant = |id: &str, keys| Tenant::new(id, "", keys);
     let signed = |id: &str| tenant(id, TenantKeys::new(&key_of(id), None).unwrap());
     Keyring::new([
         signed("fluid"),

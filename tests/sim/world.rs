@@ -200,7 +200,7 @@ impl World {
         let mut fate = Random::new(seed, "fate");
         let plan = Plan::new(&mut Random::new(seed, "plan"));
         let keys = TenantKeys::new(KEY, None).expect("a key");
-        let tenant = Tenant { id: "t".into(), name: "T".into(), keys };
+        let tenant = Tenant::new("t", "T", keys);
         let mut world = Self {
             plant,
             now_ms: fate.below(1_000_000),

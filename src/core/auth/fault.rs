@@ -34,6 +34,9 @@ pub enum TokenFault {
     /// `nbf` has not been reached.
     #[error("token is not valid yet")]
     NotYetValid,
+    /// Taken back before it expired.
+    #[error("token has been revoked")]
+    Revoked,
     /// A claim that is missing, doubled, or of the wrong type.
     #[error("bad token claims")]
     BadClaims,
@@ -77,6 +80,7 @@ impl TokenFault {
             Self::Malformed => rejection(401, "Invalid token format"),
             Self::Expired | Self::MissingExpiry => rejection(401, "Token has expired"),
             Self::NotYetValid => rejection(401, "Token is not valid yet"),
+            Self::Revoked => rejection(401, "Token has been revoked"),
             Self::WrongTenant => rejection(403, "Token not valid for this tenant"),
             Self::WrongDocument => rejection(403, "Token not valid for this document"),
             Self::MissingScopes(missing) => {
@@ -104,6 +108,7 @@ impl TokenFault {
             | Self::Expired
             | Self::MissingExpiry
             | Self::NotYetValid
+            | Self::Revoked
             | Self::WrongTenant
             | Self::WrongDocument => self.levee_rest(),
         }
@@ -127,6 +132,7 @@ impl TokenFault {
                 "DocumentId and/or TenantId in token claims do not match requested resource",
             ),
             Self::MissingScopes(_) => rejection(403, "Missing scopes in token claims"),
+            Self::Revoked => rejection(403, "Token has been revoked"),
         }
     }
 
@@ -157,6 +163,7 @@ mod tests {
         let expired = (401, "Token has expired");
         let early = (401, "Token is not valid yet");
         let unknown = (401, "Unknown tenant");
+        let revoked = (401, "Token has been revoked");
         let tenant = (403, "Token not valid for this tenant");
         let document = (403, "Token not valid for this document");
         let invalid = (401, "Invalid token");
@@ -173,6 +180,7 @@ mod tests {
             (MissingExpiry, expired, expired, invalid),
             (Expired, expired, expired, invalid),
             (NotYetValid, early, early, invalid),
+            (Revoked, revoked, revoked, (403, "Token has been revoked")),
             (BadClaims, (500, "Authentication error"), (401, "Invalid token: bad claims"), invalid),
             (UnknownTenant, unknown, unknown, invalid),
             (WrongTenant, tenant, tenant, (403, other)),

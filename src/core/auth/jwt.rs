@@ -62,6 +62,11 @@ impl Claims {
         self.part(self.user.as_ref())
     }
 
+    /// `user.id`, where it is a text.
+    pub fn user_id(&self) -> Option<Cow<'_, str>> {
+        Raw::parse(self.user_json()?.as_bytes()).ok()?.field("id")?.as_str()
+    }
+
     /// `scopes`: a JSON list, as it was signed, unknown ones included.
     pub fn scopes_json(&self) -> Option<&str> {
         self.part(self.scope_list.as_ref())

@@ -1,12 +1,13 @@
 //! Tenants, their keys, and the forms in which a token comes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ring::hmac;
+use serde::{Deserialize, Serialize};
 
 use super::jwt::sign_with;
 use super::{Claims, TOKEN_BYTES_MAX, TokenFault, sign, verify};
@@ -63,6 +64,56 @@ pub struct Tenant {
     pub name: String,
     /// Checks its tokens.
     pub keys: TenantKeys,
+    /// What it may use.
+    pub limits: TenantLimits,
+    /// Its tokens that are good no more.
+    pub revoked: Revoked,
+}
+
+impl Tenant {
+    /// Without limits, and nothing revoked.
+    pub fn new(id: &str, name: &str, keys: TenantKeys) -> Self {
+        let (limits, revoked) = (TenantLimits::default(), Revoked::default());
+        Self { id: id.to_string(), name: name.to_string(), keys, limits, revoked }
+    }
+}
+
+/// What a tenant may use of the service; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenantLimits {
+    /// Clients connected to its documents at once.
+    pub connections: Option<u64>,
+    /// Documents it has.
+    pub documents: Option<u64>,
+    /// Operations that its clients submit in a second, all together.
+    pub ops_per_second: Option<u64>,
+    /// Bytes of operations and summaries that are stored.
+    pub stored_bytes: Option<u64>,
+}
+
+/// Tokens that were taken back before they expired.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// By `jti`.
+    pub tokens: BTreeSet<Box<str>>,
+    /// By user: tokens issued before this Unix time in seconds.
+    pub users: BTreeMap<Box<str>, i64>,
+}
+
+impl Revoked {
+    /// Is this token one of them? One that does not say when it was issued is taken for old.
+    pub fn includes(&self, claims: &Claims) -> bool {
+        let by_id = || claims.token_id().is_some_and(|id| self.tokens.contains(id));
+        let by_user = || {
+            !self.users.is_empty()
+                && claims.user_id().is_some_and(|user| {
+                    let before_s = self.users.get(&*user);
+                    before_s.is_some_and(|before_s| claims.issued_at_s.unwrap_or(0) < *before_s)
+                })
+        };
+        by_id() || by_user()
+    }
 }
 
 /// All tenants. Never changed: a new one replaces it, behind an `Arc`, when a tenant changes.
@@ -95,7 +146,15 @@ impl Keyring {
             return Err(TokenFault::Missing);
         }
         let tenant = self.tenant(tenant).ok_or(TokenFault::UnknownTenant)?;
-        verify(token, &tenant.keys, now_unix_s)
+        let claims = verify(token, &tenant.keys, now_unix_s)?;
+        if tenant.revoked.includes(&claims) { Err(TokenFault::Revoked) } else { Ok(claims) }
+    }
+
+    /// Would a token that was verified before still be let in? Asked for open sockets when the
+    /// keyring changes. A secret that was replaced meanwhile does not matter to them.
+    pub fn still_holds(&self, claims: &Claims) -> Result<(), TokenFault> {
+        let tenant = self.tenant(claims.tenant()).ok_or(TokenFault::UnknownTenant)?;
+        if tenant.revoked.includes(claims) { Err(TokenFault::Revoked) } else { Ok(()) }
     }
 
     /// Signs claims (a JSON object) with a tenant's first key; `None` if there is no such tenant.
@@ -170,7 +229,7 @@ mod tests {
     const CLAIMS: &str = r#"{"documentId":"d","tenantId":"a","scopes":[],"exp":100}"#;
 
     fn keyring() -> Keyring {
-        let tenant = |id: &str, keys| Tenant { id: id.to_string(), name: String::new(), keys };
+        let tenant = |id: &str, keys| Tenant::new(id, "", keys);
         Keyring::new([
             tenant("a", TenantKeys::new("key-a", None).unwrap()),
             tenant("b", TenantKeys::new("key-b", Some("old-b")).unwrap()),

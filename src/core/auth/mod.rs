@@ -10,5 +10,5 @@ mod scope;
 
 pub use fault::{Rejection, TokenFault};
 pub use jwt::{Claims, TOKEN_BYTES_MAX, decode_unverified, peek_tenant, sign, verify};
-pub use keyring::{Credentials, Keyring, KeyringFault, Tenant, TenantKeys};
+pub use keyring::{Credentials, Keyring, KeyringFault, Revoked, Tenant, TenantKeys, TenantLimits};
 pub use scope::{Scope, Scopes};
