@@ -1,6 +1,6 @@
 //! Who may connect to a document, and as what: the checks of `connect_document`, once per client.
 
-use crate::auth::{Claims, Keyring, Scope, Scopes, TokenFault};
+use crate::auth::{Claims, Keyring, Pass, Scope, Scopes, TokenFault};
 use crate::dialect::{
     Connect, ConnectError, Dialect, MissingKeys, Mode, choose_version, unsupported_version,
 };
@@ -26,6 +26,7 @@ pub struct Admitted {
     pub signals_v2: bool,
     pub last_seen: Option<i64>,
     pub expires_unix_s: u64,
+    pub pass: Pass,
     /// Phoenix clients may open documents that were never created.
     pub creates: bool,
 }
@@ -87,6 +88,7 @@ pub fn admit(
         signals_v2: signals_v2(dialect, connect),
         last_seen: connect.last_seen,
         expires_unix_s: u64::try_from(claims.expires_at_s).unwrap_or(0),
+        pass: Pass::from(&claims),
         creates: dialect != Dialect::SocketIo,
     })
 }

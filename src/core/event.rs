@@ -1,5 +1,6 @@
 //! What goes into a shard and what comes out: the only way the core meets the world.
 
+use crate::auth::Keyring;
 use crate::dialect::Dialect;
 use crate::git::{ObjectId, SummaryVerdict};
 use crate::http_request::HttpRequest;
@@ -9,6 +10,7 @@ use crate::session::Connection;
 use crate::summary::SummaryJob;
 use bytes::Bytes;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Something happened. The shell reports each event once, in the order it happened.
 #[derive(Debug)]
@@ -35,6 +37,9 @@ pub enum Event<'a> {
     Broadcast { doc: DocKey, content: Bytes },
     /// A letter from another core.
     Mail { from: ShardId, mail: Mail },
+    /// Tenants, secrets or revocations have changed. Sockets whose token is good no more are asked
+    /// to come back.
+    Keyring(Arc<Keyring>),
     /// The end of a turn of the loop: what has gathered is committed.
     Turn,
     /// Timers; every `TICK_MS`.

@@ -3,6 +3,7 @@
 //! A [`Connection`] is plain data without references into its core, so that it moves to another
 //! core together with its socket.
 
+use crate::auth::{Keyring, Pass};
 use crate::dialect::Dialect;
 use crate::document::MemberSlot;
 use crate::http_request::HttpReader;
@@ -96,6 +97,8 @@ pub struct Seat {
     pub client: ClientId,
     /// When the token expires, seconds since the Unix epoch.
     pub expires_unix_s: u64,
+    /// To know the token again when it is revoked.
+    pub pass: Pass,
 }
 
 impl Connection {
@@ -115,6 +118,15 @@ impl Connection {
             peer_has_ended: false,
             carried: None,
         }
+    }
+
+    /// Whether every token that it came in with would still be let in.
+    #[must_use]
+    pub fn holds_with(&self, keyring: &Keyring) -> bool {
+        self.channels.iter().all(|channel| match &channel.place {
+            Place::Here(seat) => keyring.still_holds(channel.key.tenant(), &seat.pass),
+            Place::Joined | Place::Waiting | Place::Elsewhere(_) => true,
+        })
     }
 
     /// The other end of a link, if this is one.

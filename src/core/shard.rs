@@ -118,6 +118,7 @@ impl Shard {
                 }
             }
             Event::Mail { from, mail } => self.mail(now, from, mail, actions),
+            Event::Keyring(keyring) => self.keyring_changed(now, keyring, actions),
             Event::Turn => self.flush(actions),
             Event::Tick => self.tick(now, actions),
             Event::Drain { spread_ms } => self.start_drain(now, spread_ms),

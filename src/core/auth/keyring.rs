@@ -8,6 +8,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::jwt::sign_with;
 use super::{Claims, TOKEN_BYTES_MAX, TokenFault, sign, verify};
@@ -92,28 +93,56 @@ pub struct TenantLimits {
     pub stored_bytes: Option<u64>,
 }
 
-/// Tokens that were taken back before they expired.
+/// Tokens that were taken back before they expired. Ids are kept as hashes of 64 bits: whoever
+/// makes two of them meet loses a token of their own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revoked {
-    /// By `jti`.
-    pub tokens: BTreeSet<Box<str>>,
+    tokens: BTreeSet<u64>,
     /// By user: tokens issued before this Unix time in seconds.
-    pub users: BTreeMap<Box<str>, i64>,
+    users: BTreeMap<u64, i64>,
 }
 
 impl Revoked {
-    /// Is this token one of them? One that does not say when it was issued is taken for old.
-    pub fn includes(&self, claims: &Claims) -> bool {
-        let by_id = || claims.token_id().is_some_and(|id| self.tokens.contains(id));
-        let by_user = || {
-            !self.users.is_empty()
-                && claims.user_id().is_some_and(|user| {
-                    let before_s = self.users.get(&*user);
-                    before_s.is_some_and(|before_s| claims.issued_at_s.unwrap_or(0) < *before_s)
-                })
-        };
-        by_id() || by_user()
+    /// Of these tokens (by `jti`), and of these users' tokens issued before a Unix time in seconds.
+    pub fn new<'a>(
+        tokens: impl Iterator<Item = &'a str>,
+        users: impl Iterator<Item = (&'a str, i64)>,
+    ) -> Self {
+        Self {
+            tokens: tokens.map(id_hash).collect(),
+            users: users.map(|(user, before_s)| (id_hash(user), before_s)).collect(),
+        }
     }
+
+    /// Is this token one of them?
+    pub fn includes(&self, pass: &Pass) -> bool {
+        let by_user = || self.users.get(&pass.user).is_some_and(|s| pass.issued_at_s < *s);
+        self.tokens.contains(&pass.token) || by_user()
+    }
+}
+
+/// What has to be remembered of a token so that it is known again when it is revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    token: u64,
+    user: u64,
+    /// One that does not say when it was issued is taken for old.
+    issued_at_s: i64,
+}
+
+impl From<&Claims> for Pass {
+    fn from(claims: &Claims) -> Self {
+        Self {
+            token: claims.token_id().map_or(0, id_hash),
+            user: claims.user_id().map_or(0, |user| id_hash(&user)),
+            issued_at_s: claims.issued_at_s.unwrap_or(i64::MIN),
+        }
+    }
+}
+
+/// Never 0, which stands for "has none".
+fn id_hash(id: &str) -> u64 {
+    xxh3_64(id.as_bytes()).max(1)
 }
 
 /// All tenants. Never changed: a new one replaces it, behind an `Arc`, when a tenant changes.
@@ -147,14 +176,17 @@ impl Keyring {
         }
         let tenant = self.tenant(tenant).ok_or(TokenFault::UnknownTenant)?;
         let claims = verify(token, &tenant.keys, now_unix_s)?;
-        if tenant.revoked.includes(&claims) { Err(TokenFault::Revoked) } else { Ok(claims) }
+        if tenant.revoked.includes(&Pass::from(&claims)) {
+            Err(TokenFault::Revoked)
+        } else {
+            Ok(claims)
+        }
     }
 
-    /// Would a token that was verified before still be let in? Asked for open sockets when the
-    /// keyring changes. A secret that was replaced meanwhile does not matter to them.
-    pub fn still_holds(&self, claims: &Claims) -> Result<(), TokenFault> {
-        let tenant = self.tenant(claims.tenant()).ok_or(TokenFault::UnknownTenant)?;
-        if tenant.revoked.includes(claims) { Err(TokenFault::Revoked) } else { Ok(()) }
+    /// Would a token that was verified before still be let in? Asked for open sockets. A secret
+    /// that was replaced meanwhile does not matter to them.
+    pub fn still_holds(&self, tenant: &str, pass: &Pass) -> bool {
+        self.tenant(tenant).is_some_and(|tenant| !tenant.revoked.includes(pass))
     }
 
     /// Signs claims (a JSON object) with a tenant's first key; `None` if there is no such tenant.

@@ -10,5 +10,7 @@ mod scope;
 
 pub use fault::{Rejection, TokenFault};
 pub use jwt::{Claims, TOKEN_BYTES_MAX, decode_unverified, peek_tenant, sign, verify};
-pub use keyring::{Credentials, Keyring, KeyringFault, Revoked, Tenant, TenantKeys, TenantLimits};
+pub use keyring::{
+    Credentials, Keyring, KeyringFault, Pass, Revoked, Tenant, TenantKeys, TenantLimits,
+};
 pub use scope::{Scope, Scopes};

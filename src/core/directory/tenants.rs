@@ -223,11 +223,10 @@ impl Directory {
 
     fn revoked(&self, tenant: &str) -> Revoked {
         let prefix = [tenant, "/"].concat();
-        let after = |key: &str| key[prefix.len()..].into();
-        let tokens = self.revoked_tokens.below(&prefix).map(|(key, _)| after(key)).collect();
+        let after = |key| -> &str { str::strip_prefix(key, &*prefix).unwrap_or(key) };
+        let tokens = self.revoked_tokens.below(&prefix).map(|(key, _)| after(key));
         let users = self.revoked_users.below(&prefix);
-        let users = users.map(|(key, row)| (after(key), row.issued_before_s)).collect();
-        Revoked { tokens, users }
+        Revoked::new(tokens, users.map(|(key, row)| (after(key), row.issued_before_s)))
     }
 
     fn free_id(&self, act: &mut Act) -> String {

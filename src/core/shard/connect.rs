@@ -208,12 +208,12 @@ impl Shard {
             document.connect(port, now, entrant)
         });
         let Some(member) = member else { return };
-        let expires_unix_s = admitted.expires_unix_s;
+        let (expires_unix_s, pass) = (admitted.expires_unix_s, admitted.pass);
         let mut port = self.port(actions);
         let Some(c) = port.conn(conn) else { return };
         let channel = c.state.channels.iter_mut().find(|c| waiter.waits_at(c));
         if let Some(channel) = channel {
-            channel.place = Place::Here(Seat { doc: slot, member, client, expires_unix_s });
+            channel.place = Place::Here(Seat { doc: slot, member, client, expires_unix_s, pass });
         }
     }
 

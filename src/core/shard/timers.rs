@@ -2,6 +2,7 @@
 //! memory, and the goodbye of a drain.
 
 use super::Shard;
+use crate::auth::Keyring;
 use crate::dialect::{Address, Dialect, ServerEvent};
 use crate::document::Document;
 use crate::event::{Action, LogLevel};
@@ -14,6 +15,7 @@ use crate::limits::{
 use crate::session::{Connection, Protocol};
 use crate::shard::docs::{DocSlot, Entry};
 use crate::wire::websocket::close_frame;
+use std::sync::Arc;
 
 /// Every connection and document is looked at once in so many ticks.
 const SWEEP_TICKS: usize = (1_000 / TICK_MS) as usize;
@@ -43,6 +45,7 @@ enum Due {
     /// WebSocket close with a code.
     Silent(u16),
     Expired,
+    Revoked,
 }
 
 impl Shard {
@@ -77,13 +80,14 @@ impl Shard {
 
     fn look_at(&mut self, now: Now, conn: ConnId, actions: &mut Vec<Action>) {
         let handshake_ms = self.config.limits.handshake_ms;
+        let keyring = self.config.keyring.clone();
         let mut port = self.port(actions);
         let Some(c) = port.conn(conn).filter(|c| !c.is_closing) else {
             return;
         };
         // A peer that takes nothing of its answer is cut by the system.
         let is_sending = !c.outbox.is_drained();
-        match due(&mut c.state, is_sending, now, handshake_ms) {
+        match due(&mut c.state, is_sending, now, handshake_ms, &keyring) {
             Due::Nothing => {}
             Due::Ping => self.tell(conn, "", None, ServerEvent::Ping, actions),
             Due::TimedOut => {
@@ -105,7 +109,32 @@ impl Shard {
                 port.log(LogLevel::Info, "token expired", None, "the client is asked to come back");
                 self.dismiss(now, conn, actions);
             }
+            Due::Revoked => {
+                port.log(LogLevel::Info, "token revoked", None, "the client is asked to come back");
+                self.dismiss(now, conn, actions);
+            }
         }
+    }
+
+    /// Takes effect on open sockets at once; a client that is being seated meanwhile is caught by
+    /// the next sweep.
+    pub(super) fn keyring_changed(
+        &mut self,
+        now: Now,
+        keyring: Arc<Keyring>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.config.keyring = keyring;
+        let conns = (0..self.conns.slots()).filter_map(|slot| self.conns.at_slot(slot));
+        let links = (0..self.links.slots()).filter_map(|slot| self.links.at_slot(slot));
+        let all: Vec<ConnId> = conns.chain(links).collect();
+        for conn in all {
+            let keyring = &self.config.keyring;
+            if self.connection(conn).is_some_and(|state| !state.holds_with(keyring)) {
+                self.look_at(now, conn, actions);
+            }
+        }
+        self.flush(actions);
     }
 
     fn look_at_document(&mut self, now: Now, id: DocSlot, actions: &mut Vec<Action>) {
@@ -193,7 +222,13 @@ fn next(at: usize, total: usize) -> usize {
 }
 
 /// What time asks for on one connection; notes a ping as sent.
-fn due(state: &mut Connection, is_sending: bool, now: Now, handshake_ms: u64) -> Due {
+fn due(
+    state: &mut Connection,
+    is_sending: bool,
+    now: Now,
+    handshake_ms: u64,
+    keyring: &Keyring,
+) -> Due {
     let silent_ms = now.mono_ms.saturating_sub(state.heard_ms);
     let expired = state.seats().any(|seat| seat.expires_unix_s <= now.unix_s());
     match (&state.protocol, state.dialect) {
@@ -213,6 +248,7 @@ fn due(state: &mut Connection, is_sending: bool, now: Now, handshake_ms: u64) ->
         }
         (Protocol::Busy, _) => Due::Nothing,
         _ if expired => Due::Expired,
+        _ if !state.holds_with(keyring) => Due::Revoked,
         (Protocol::Link { .. }, _) => Due::Nothing,
         (Protocol::WebSocket { .. }, Some(Dialect::SocketIo)) => {
             let unpinged_ms = now.mono_ms.saturating_sub(state.pinged_ms);
