@@ -6,13 +6,15 @@ mod core_thread;
 mod watchdog;
 
 use crate::config::{Config, Durability};
+use crate::directory::{self, Directories, Hasher, Publish, Shelf, ShelfError};
 use crate::runtime::{Clock, DriverKind, allowed_cpus, pin_to_cpus};
 use crate::server::control::{Control, Phase};
 use crate::server::listener::{Bound, ListenError, bind};
-use crate::server::mailbox::mesh;
+use crate::server::mailbox::{Inbox, Letter, Outboxes, mesh};
 use crate::store::{DataDir, OpenError, StoreConfig};
 use core_thread::{CoreThread, Ready};
 use levee_core::auth::{Keyring, KeyringFault, Tenant, TenantKeys};
+use levee_core::directory::{Policy, Seed};
 use levee_core::ids::ShardId;
 use levee_core::placement::Placement;
 use std::io;
@@ -31,6 +33,8 @@ pub enum BootError {
     Data(#[from] OpenError),
     #[error("a tenant cannot be used: {0}")]
     Tenant(#[from] KeyringFault),
+    #[error(transparent)]
+    Directory(#[from] ShelfError),
     #[error("cannot watch for signals: {0}")]
     Signals(io::Error),
     #[error("cannot start a thread: {0}")]
@@ -99,25 +103,38 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
         let failed = |source| BootError::Pin { cpus: config.cpus.clone(), source };
         pin_to_cpus(&config.cpus).map_err(failed)?;
     }
-    let keyring = Arc::new(keyring(config)?);
+    check_keys(config)?;
     let data = match config.durability {
         Durability::Memory => None,
         Durability::Power | Durability::Process => {
             Some(Arc::new(DataDir::open(&store_config(config, true))?))
         }
     };
+    let shelf = match &data {
+        None => Shelf::memory(),
+        Some(data) => Shelf::open(&data.directory())?,
+    };
+    let (starting, keyring) =
+        directory::start(shelf, Policy::default(), seeds(config), extra(config))?;
     let partitions = data.as_ref().map_or(config.partitions, |data| data.partitions());
     let bound = config.listen.iter().map(|address| bind(*address, config.cores));
     let bound = bound.collect::<Result<Vec<_>, _>>()?;
     let addresses: Vec<_> = bound.iter().map(|bound| bound.address).collect();
     let cpus = cpus(config);
+    let mut mesh = mesh(config.cores + 1);
+    // The last place is the directory's, which only sends.
+    let publish = mesh.pop().map(|(_, outboxes)| publisher(config.cores, outboxes));
     let shared = Shared {
         placement: Placement::new(partitions, config.cores),
         keyring,
+        directories: starting
+            .run(publish.ok_or(BootError::NoRandom)?)
+            .map_err(BootError::Thread)?,
+        hasher: Hasher::start().map_err(BootError::Thread)?,
         data,
         clock: Clock::start(),
     };
-    let (service, reports) = Service::start(config, shared, &cpus, bound)?;
+    let (service, reports) = Service::start(config, shared, &cpus, mesh, bound)?;
     let driver = match service.wait_until_ready(&reports) {
         Ok(driver) => driver,
         Err(error) => {
@@ -134,6 +151,8 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
 struct Shared {
     placement: Placement,
     keyring: Arc<Keyring>,
+    directories: Directories,
+    hasher: Hasher,
     /// `None` keeps documents in memory only.
     data: Option<Arc<DataDir>>,
     clock: Clock,
@@ -154,6 +173,7 @@ impl Service {
         config: &Config,
         shared: Shared,
         cpus: &[usize],
+        mesh: Vec<(Inbox, Outboxes)>,
         bound: Vec<Bound>,
     ) -> Result<(Self, Reports), BootError> {
         let cores = config.cores;
@@ -162,7 +182,7 @@ impl Service {
         let clock = shared.clock;
         let (report, reports) = mpsc::channel();
         let mut threads = Vec::new();
-        let parts = mesh(cores).into_iter().zip(per_core(bound, cores)).zip(cpus);
+        let parts = mesh.into_iter().zip(per_core(bound, cores)).zip(cpus);
         for (number, (((inbox, outboxes), sockets), &cpu)) in (0..cores).zip(parts) {
             let thread = CoreThread {
                 id: ShardId(number),
@@ -245,18 +265,44 @@ impl Service {
     }
 }
 
-fn keyring(config: &Config) -> Result<Keyring, KeyringFault> {
-    let tenants = config.tenants.iter().map(|tenant| {
-        let keys = match tenant.unverified {
-            true => TenantKeys::Unverified,
-            false => TenantKeys::new(
-                tenant.key.expose(),
-                tenant.key2.as_ref().map(crate::config::Secret::expose),
-            )?,
-        };
-        Ok(Tenant::new(&tenant.id, &tenant.name, keys))
-    });
-    Ok(Keyring::new(tenants.collect::<Result<Vec<_>, _>>()?))
+/// Tenants of the configuration whose tokens are signed.
+fn seeds(config: &Config) -> Vec<Seed> {
+    let signed = config.tenants.iter().filter(|tenant| !tenant.unverified);
+    let seed = |tenant: &crate::config::Tenant| Seed {
+        id: tenant.id.clone(),
+        name: tenant.name.clone(),
+        key: tenant.key.expose().to_owned(),
+        key2: tenant.key2.as_ref().map(|key| key.expose().to_owned()),
+    };
+    signed.map(seed).collect()
+}
+
+/// Tenants that are not the directory's: the unverified one of `--dev`.
+fn extra(config: &Config) -> Vec<Tenant> {
+    let unverified = config.tenants.iter().filter(|tenant| tenant.unverified);
+    let tenant = |t: &crate::config::Tenant| Tenant::new(&t.id, &t.name, TenantKeys::Unverified);
+    unverified.map(tenant).collect()
+}
+
+/// Every configured key can be one.
+fn check_keys(config: &Config) -> Result<(), KeyringFault> {
+    for tenant in config.tenants.iter().filter(|tenant| !tenant.unverified) {
+        let second = tenant.key2.as_ref().map(crate::config::Secret::expose);
+        TenantKeys::new(tenant.key.expose(), second)?;
+    }
+    Ok(())
+}
+
+/// Sends keyrings to every core.
+fn publisher(cores: u16, mut outboxes: Outboxes) -> Publish {
+    Box::new(move |keyring| {
+        for core in 0..cores {
+            if let Some(keyring) = &keyring {
+                outboxes.post(ShardId(core), Letter::Keyring(keyring.clone()));
+            }
+        }
+        outboxes.retry();
+    })
 }
 
 fn store_config(config: &Config, ring: bool) -> StoreConfig {
@@ -320,6 +366,7 @@ mod tests {
         let grouped = per_core(bound, 3);
         assert_eq!(grouped.len(), 3);
         assert!(grouped.iter().all(|sockets| sockets.len() == 2));
-        assert_eq!(keyring(&config).unwrap().tenants().count(), 3);
+        check_keys(&config).unwrap();
+        assert_eq!((seeds(&config).len(), extra(&config).len()), (2, 1));
     }
 }

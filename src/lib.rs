@@ -9,6 +9,7 @@ pub mod config;
 pub mod runtime;
 pub mod schema;
 
+pub mod directory;
 pub mod store;
 
 pub mod git_export;

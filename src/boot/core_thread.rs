@@ -80,6 +80,8 @@ impl CoreThread {
             let live = live(&shard, weak, &self.control);
             let config = http::ContextConfig {
                 keyring: self.shared.keyring,
+                directories: self.shared.directories,
+                hasher: self.shared.hasher,
                 placement: self.shared.placement,
                 public_url: self.config.public_url.as_deref().map(Box::from),
                 is_dev: self.config.dev,

@@ -91,7 +91,7 @@ pub(super) fn authorize(
     {
         return Err(TokenFault::WrongTenant.into());
     }
-    let claims = core.keyring.verify(tenant, credentials.jwt(), core.now_unix_s())?;
+    let claims = core.keyring().verify(tenant, credentials.jwt(), core.now_unix_s())?;
     let asked = match wire {
         Wire::Fluid => None,
         // Parameters of path, query and body are one to Levee.

@@ -1,6 +1,7 @@
 //! What the handlers of one core may use.
 
 use super::objects::ObjectCache;
+use crate::directory::{Directories, Hasher};
 use crate::store::Store;
 use bytes::Bytes;
 use levee_core::auth::Keyring;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 
 /// Everything that a handler needs of its core. Lives as long as the core's loop.
 pub struct CoreContext {
-    pub keyring: Arc<Keyring>,
+    keyring: RefCell<Arc<Keyring>>,
+    pub directories: Directories,
+    pub hasher: Hasher,
     pub placement: Placement,
     pub store: Rc<Store>,
     pub live: Live,
@@ -54,6 +57,8 @@ pub struct Live {
 /// What [`CoreContext::new`] is made from.
 pub struct ContextConfig {
     pub keyring: Arc<Keyring>,
+    pub directories: Directories,
+    pub hasher: Hasher,
     pub placement: Placement,
     pub public_url: Option<Box<str>>,
     pub is_dev: bool,
@@ -75,7 +80,9 @@ impl CoreContext {
         random: Box<dyn Fn() -> u128>,
     ) -> Self {
         Self {
-            keyring: config.keyring,
+            keyring: RefCell::new(config.keyring),
+            directories: config.directories,
+            hasher: config.hasher,
             placement: config.placement,
             store,
             live,
@@ -86,6 +93,17 @@ impl CoreContext {
             objects: RefCell::new(ObjectCache::new(config.cache_bytes)),
             creating: RefCell::default(),
         }
+    }
+
+    /// What tokens are checked with now.
+    #[must_use]
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.keyring.borrow().clone()
+    }
+
+    /// Tenants, secrets or revocations have changed.
+    pub fn set_keyring(&self, keyring: Arc<Keyring>) {
+        self.keyring.replace(keyring);
     }
 
     /// Seconds since the Unix epoch.

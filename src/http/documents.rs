@@ -246,7 +246,7 @@ fn creation_token(core: &CoreContext, doc: &DocKey, claims: &Claims) -> Option<S
         ver: "1.0",
         jti: jti.as_str(),
     };
-    core.keyring.sign(doc.tenant(), &serde_json::to_string(&minted).ok()?)
+    core.keyring().sign(doc.tenant(), &serde_json::to_string(&minted).ok()?)
 }
 
 /// Ids stand in paths, keys and logs.

@@ -68,7 +68,7 @@ fn examples() -> String {
 
 fn tenants(core: &CoreContext) -> String {
     let mut rows = String::new();
-    for tenant in core.keyring.tenants() {
+    for tenant in core.keyring().tenants() {
         let how = match tenant.keys {
             TenantKeys::Signed { .. } => "signed tokens",
             TenantKeys::Unverified => "any token: development only",

@@ -4,6 +4,7 @@
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use crossbeam_utils::CachePadded;
+use levee_core::auth::Keyring;
 use levee_core::event::Mail;
 use levee_core::http_request::HttpRequest;
 use levee_core::ids::{ConnId, ShardId};
@@ -25,6 +26,8 @@ pub enum Letter {
     Request { conn: ConnId, request: Box<HttpRequest> },
     /// The answer to a `Request`.
     Response { conn: ConnId, response: Bytes, close: bool },
+    /// Tenants, secrets or revocations have changed.
+    Keyring(Arc<Keyring>),
 }
 
 /// Letters that the rings of one core hold together, spread over its peers.
@@ -194,7 +197,10 @@ mod tests {
     fn number(letter: &Letter) -> u32 {
         match letter {
             Letter::Response { conn, .. } => conn.slot,
-            Letter::Mail(_) | Letter::Adopt { .. } | Letter::Request { .. } => u32::MAX,
+            Letter::Mail(_)
+            | Letter::Adopt { .. }
+            | Letter::Request { .. }
+            | Letter::Keyring(_) => u32::MAX,
         }
     }
 

@@ -326,6 +326,10 @@ impl Core {
             Letter::Response { conn, response, close } => {
                 self.responded(conn, Response { bytes: response, close });
             }
+            Letter::Keyring(keyring) => {
+                self.context.set_keyring(keyring.clone());
+                self.handle(Event::Keyring(keyring));
+            }
         }
     }
 

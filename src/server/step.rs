@@ -19,6 +19,7 @@ pub enum Step {
     Responded,
     Broadcast,
     Mail,
+    Keyring,
     Turn,
     Tick,
     Drain,
@@ -31,7 +32,7 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Start,
         Self::Opened,
         Self::Adopted,
@@ -44,6 +45,7 @@ impl Step {
         Self::Responded,
         Self::Broadcast,
         Self::Mail,
+        Self::Keyring,
         Self::Turn,
         Self::Tick,
         Self::Drain,
@@ -72,6 +74,7 @@ impl From<&Event<'_>> for Step {
             Event::Responded { .. } => Self::Responded,
             Event::Broadcast { .. } => Self::Broadcast,
             Event::Mail { .. } => Self::Mail,
+            Event::Keyring(_) => Self::Keyring,
             Event::Turn => Self::Turn,
             Event::Tick => Self::Tick,
             Event::Drain { .. } => Self::Drain,

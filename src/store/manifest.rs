@@ -70,6 +70,12 @@ impl DataDir {
         self.identity
     }
 
+    /// Where people and tenants are kept.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        self.path.join("directory")
+    }
+
     pub(crate) fn partition(&self, partition: u16) -> PathBuf {
         self.path.join(format!("p{partition:04}"))
     }

@@ -49,7 +49,7 @@ fn fluids_create_with_discovery_and_a_token() {
     });
     assert_eq!(created, json!({ "id": id, "token": null, "session": session }));
     let minted = minted.as_str().unwrap();
-    let claims = world.core.keyring.verify("fluid", minted, NOW_S as i64).unwrap();
+    let claims = world.core.keyring().verify("fluid", minted, NOW_S as i64).unwrap();
     assert_eq!((claims.document(), claims.scopes_json()), (&*id, Some("[]")));
     assert_eq!(claims.user_json(), Some("{\"id\":\"u\"}"));
     assert_eq!(claims.expires_at_s, NOW_S as i64 + 300);

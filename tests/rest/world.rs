@@ -1,9 +1,11 @@
 //! A core without a loop: requests go in as the bytes of a connection, answers come out as bytes.
 
 use bytes::Bytes;
+use levee::directory::{self, Hasher, Shelf};
 use levee::http::{ContextConfig, CoreContext, Live, document_of, respond};
 use levee::store::Store;
 use levee_core::auth::{Keyring, Tenant, TenantKeys, sign};
+use levee_core::directory::Policy;
 use levee_core::http_request::{HttpReader, Incoming};
 use levee_core::ids::{ClientId, DocKey, Now, Seq};
 use levee_core::limits::Limits;
@@ -95,8 +97,12 @@ impl World {
 
     pub(crate) fn on(store: Store, public_url: Option<&str>) -> Self {
         let shared = Rc::new(Shared { is_ready: Cell::new(true), ..Shared::default() });
+        let directory = directory::start(Shelf::memory(), Policy::default(), vec![], vec![]);
+        let (starting, _) = directory.expect("a directory in memory");
         let config = ContextConfig {
             keyring: Arc::new(keyring()),
+            directories: starting.run(Box::new(|_| {})).expect("a thread"),
+            hasher: Hasher::start().expect("threads"),
             placement: Placement::new(PARTITIONS, 1),
             public_url: public_url.map(Box::from),
             is_dev: true,

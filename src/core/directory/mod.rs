@@ -7,7 +7,7 @@
 //! that they have.
 //!
 //! Two identities stand side by side and know nothing of each other: users, who have sessions, and
-//! document tokens, which are signed with a tenant's secret. [`Directory::mint`] is the only bridge.
+//! document tokens, signed with a tenant's secret. [`Directory::mint`] is the only bridge.
 
 mod act;
 mod audit;
