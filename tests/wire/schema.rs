@@ -243,7 +243,7 @@ fn claims() -> Value {
 /// Whether a client that says this is let in.
 fn is_admitted(dialect: Dialect, event: &ClientEvent<'_>) -> bool {
     let keys = TenantKeys::new("a key for one test", None).unwrap();
-    let keyring = Keyring::new([Tenant { id: "t".into(), name: String::new(), keys }]);
+    let keyring = Keyring::new([Tenant::new("t", "", keys)]);
     match event {
         ClientEvent::Connect(connect) => {
             let now = Now { mono_ms: 0, unix_ms: NOW_S * 1000 };
