@@ -70,7 +70,7 @@ export class LeveeClient {
    * Makes a client that knows its user: with an `authToken` and no `user`, the service is asked
    * whose session it is.
    *
-   * @throws what {@link LeveeClient.constructor} throws, and whatever keeps the service from telling.
+   * @throws what the constructor throws, and whatever keeps the service from telling.
    */
   static async create(props: LeveeClientProps): Promise<LeveeClient> {
     const user = props.connection.user ?? (await resolveUser(props.connection));
