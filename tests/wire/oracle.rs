@@ -135,10 +135,13 @@ fn bytes(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), len)
 }
 
+/// First bytes that a client may send: whole, begun, continued and ended messages, pings, pongs.
+const USUAL: [u8; 10] = [0x81, 0x82, 0x01, 0x02, 0x00, 0x00, 0x80, 0x80, 0x89, 0x8A];
+
 /// Mostly what a client may send; sometimes any first byte, or no mask.
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
-        8 => prop::sample::select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x00, 0x80, 0x80, 0x89, 0x8A]),
+        8 => prop::sample::select(&USUAL[..]),
         1 => Just(0x88_u8),
         1 => any::<u8>(),
     ];
@@ -148,10 +151,10 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
 
 /// Did both end in the same way, after the same messages?
 ///
-/// There are two liberties. A frame that is too large and breaks another rule as well may be refused
-/// for either. And the other reader refuses text of several fragments at the first bad byte,
-/// ours when the message is whole, so that ours sees the control frames in between, and may meet
-/// another fault, or nothing at all, before that message's end.
+/// There are two liberties. A frame that is too large and breaks another rule as well may be
+/// refused for either. And the other reader refuses text of several fragments at the first bad
+/// byte, ours when the message is whole, so that ours sees the control frames in between, and may
+/// meet another fault, or nothing at all, before that message's end.
 fn agree(ours: &[Seen], theirs: &[Seen]) -> bool {
     if ours == theirs {
         return true;
