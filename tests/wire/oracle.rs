@@ -196,11 +196,11 @@ fn close_codes_are_those_that_may_be_sent() {
     for code in 0..=u16::MAX {
         let bytes = frame(0x88, true, [1, 2, 3, 4], &code.to_be_bytes());
         let is_allowed = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-        let expected = if is_allowed { Seen::Close(Some(code)) } else { Seen::Fault(1002) };
-        assert_eq!(ours(&bytes), [expected.clone()], "close code {code}");
+        let expected = [if is_allowed { Seen::Close(Some(code)) } else { Seen::Fault(1002) }];
+        assert_eq!(ours(&bytes), expected, "close code {code}");
         // Registered after the RFC ("bad gateway"), and unknown to the other reader.
         if code != 1014 {
-            assert_eq!(theirs(&bytes), [expected], "close code {code}, the other reader");
+            assert_eq!(theirs(&bytes), expected, "close code {code}, the other reader");
         }
     }
 }
