@@ -4,8 +4,9 @@ use super::CoreContext;
 use super::failure::Failure;
 use levee_core::auth::{Claims, Credentials, Scope, Scopes, TokenFault};
 use levee_core::http_request::{HttpRequest, OwnedAuthorization};
+use levee_core::ids::DocKey;
 use levee_core::wire::http::Authorization;
-use levee_core::wire::route::Route;
+use levee_core::wire::route::{GitRoute, Route};
 
 /// The two wires share most paths; bounds, bodies and texts differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +33,8 @@ impl Wire {
 fn is_fluids(route: &Route<'_>) -> bool {
     matches!(
         route,
-        Route::Versions { .. }
-            | Route::CreateSummary { .. }
-            | Route::LatestSummary { .. }
-            | Route::Summary { .. }
+        Route::Git { asked: GitRoute::Versions | GitRoute::CreateSummary, .. }
+            | Route::Git { asked: GitRoute::LatestSummary | GitRoute::Summary { .. }, .. }
             | Route::BroadcastSignal { .. }
             | Route::RevokeToken { .. }
             | Route::DeleteDocument { .. }
@@ -100,4 +99,16 @@ pub(super) fn authorize(
     claims.permit(tenant, document, Scopes::NONE)?;
     claims.permit(tenant, asked.as_deref(), need.scopes(wire, claims.scopes))?;
     Ok(claims)
+}
+
+/// The document that the path names, if the request's token opens it for this.
+pub(super) fn named(
+    core: &CoreContext,
+    request: &HttpRequest,
+    wire: Wire,
+    (tenant, document): (&str, &str),
+    need: Need,
+) -> Result<DocKey, Failure> {
+    authorize(core, request, wire, (tenant, Some(document)), need)?;
+    Ok(DocKey::new(tenant, document))
 }

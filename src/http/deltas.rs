@@ -2,7 +2,7 @@
 //! parsed.
 
 use super::CoreContext;
-use super::access::{Need, Wire, authorize};
+use super::access::{Need, Wire, named};
 use super::failure::Failure;
 use super::reply::Reply;
 use bytes::Bytes;
@@ -35,10 +35,9 @@ pub(super) async fn get(
     core: &CoreContext,
     request: &HttpRequest,
     wire: Wire,
-    (tenant, document): (&str, &str),
+    place: (&str, &str),
 ) -> Result<Reply, Failure> {
-    authorize(core, request, wire, (tenant, Some(document)), Need::Read)?;
-    let doc = DocKey::new(tenant, document);
+    let doc = named(core, request, wire, place, Need::Read)?;
     let number = |name| request.query(name).and_then(|text| text.trim().parse::<i64>().ok());
     let (from, to) = (number("from"), number("to"));
     match wire {

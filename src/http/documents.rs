@@ -1,7 +1,7 @@
 //! Documents: make one, look at one, find out where to connect.
 
 use super::CoreContext;
-use super::access::{Need, Wire, authorize};
+use super::access::{Need, Wire, authorize, named};
 use super::failure::Failure;
 use super::objects::remember;
 use super::place::id_in_body;
@@ -151,10 +151,9 @@ pub(super) async fn describe(
     core: &CoreContext,
     request: &HttpRequest,
     wire: Wire,
-    (tenant, document): (&str, &str),
+    place: (&str, &str),
 ) -> Result<Reply, Failure> {
-    authorize(core, request, wire, (tenant, Some(document)), Need::Read)?;
-    let doc = DocKey::new(tenant, document);
+    let doc = named(core, request, wire, place, Need::Read)?;
     let head = match (core.live.published)(&doc) {
         Some(published) => published.head,
         None => {
@@ -164,9 +163,9 @@ pub(super) async fn describe(
         }
     };
     let description = Description {
-        id: document,
-        document_id: document,
-        tenant_id: tenant,
+        id: doc.document(),
+        document_id: doc.document(),
+        tenant_id: doc.tenant(),
         sequence_number: Seq64(head.0),
     };
     Ok(Reply::of(200, &description))
@@ -177,10 +176,9 @@ pub(super) async fn session(
     core: &CoreContext,
     request: &HttpRequest,
     wire: Wire,
-    (tenant, document): (&str, &str),
+    place: (&str, &str),
 ) -> Result<Reply, Failure> {
-    authorize(core, request, wire, (tenant, Some(document)), Need::Read)?;
-    let doc = DocKey::new(tenant, document);
+    let doc = named(core, request, wire, place, Need::Read)?;
     if (core.live.published)(&doc).is_none() && !core.store.exists(&doc).await? {
         return Err(Failure::DocumentNotFound);
     }

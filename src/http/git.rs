@@ -9,9 +9,11 @@ use super::failure::Failure;
 use super::objects;
 use super::reply::Reply;
 use super::url::base_url;
+use bytes::Bytes;
 use levee_core::git::{GitJob, GitRequest, RestDialect};
 use levee_core::http_request::HttpRequest;
 use levee_core::ids::DocKey;
+use levee_core::wire::route::GitRoute;
 
 /// Objects never change, but only a document's own readers may see them: no shared cache.
 const IMMUTABLE: &str = "private, max-age=31536000, immutable";
@@ -22,8 +24,9 @@ pub(super) async fn answer(
     request: &HttpRequest,
     wire: Wire,
     tenant: &str,
-    mut asked: GitRequest,
+    asked: GitRoute<'_>,
 ) -> Result<Reply, Failure> {
+    let mut asked = git_request(request, wire, asked);
     let claims = authorize(core, request, wire, (tenant, None), need(&asked))?;
     check_name(claims.document())?;
     let doc = DocKey::new(tenant, claims.document());
@@ -49,6 +52,26 @@ pub(super) async fn answer(
     Ok(if answer.immutable { reply.with("cache-control", IMMUTABLE) } else { reply })
 }
 
+fn git_request(request: &HttpRequest, wire: Wire, asked: GitRoute<'_>) -> GitRequest {
+    let body = Bytes::new;
+    match asked {
+        GitRoute::Versions => versions(request),
+        GitRoute::CreateBlob => GitRequest::CreateBlob { body: body() },
+        GitRoute::Blob { id } => GitRequest::Blob { id: id.into() },
+        GitRoute::CreateTree => GitRequest::CreateTree { body: body() },
+        GitRoute::Tree { id } => tree(request, wire, id.into()),
+        GitRoute::CreateCommit => GitRequest::CreateCommit { body: body() },
+        GitRoute::Commit { id } => GitRequest::Commit { id: id.into() },
+        GitRoute::Refs => GitRequest::Refs,
+        GitRoute::CreateRef => GitRequest::CreateRef { body: body() },
+        GitRoute::Ref { name } => GitRequest::Ref { name: name.into() },
+        GitRoute::UpdateRef { name } => GitRequest::UpdateRef { name: name.into(), body: body() },
+        GitRoute::CreateSummary => GitRequest::UploadSummary { body: body() },
+        GitRoute::LatestSummary => GitRequest::Summary { version: "latest".to_owned() },
+        GitRoute::Summary { id } => GitRequest::Summary { version: id.into() },
+    }
+}
+
 fn need(request: &GitRequest) -> Need {
     match request {
         GitRequest::Blob { .. }
@@ -68,14 +91,14 @@ fn need(request: &GitRequest) -> Need {
 }
 
 /// `GET /repos/:tenant/commits?sha=&count=`
-pub(super) fn versions(request: &HttpRequest) -> GitRequest {
+fn versions(request: &HttpRequest) -> GitRequest {
     let start = request.query("sha").map(String::from).unwrap_or_default();
     let count = request.query("count").and_then(|count| count.parse().ok());
     GitRequest::Commits { start, count: count.unwrap_or(1) }
 }
 
 /// `GET /repos/:tenant/git/trees/:id`; Levee takes only the literal 1 for recursive.
-pub(super) fn tree(request: &HttpRequest, wire: Wire, id: String) -> GitRequest {
+fn tree(request: &HttpRequest, wire: Wire, id: String) -> GitRequest {
     let recursive = match (request.query("recursive").as_deref(), wire) {
         (Some("1"), _) | (Some("true"), Wire::Fluid) => true,
         (Some(_) | None, _) => false,

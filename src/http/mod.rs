@@ -27,7 +27,6 @@ pub use reply::Response;
 use self::access::{Need, Wire};
 use self::failure::Failure;
 use self::reply::Reply;
-use levee_core::git::GitRequest;
 use levee_core::http_request::HttpRequest;
 use levee_core::wire::http::Method;
 use levee_core::wire::route::{Route, route};
@@ -94,59 +93,8 @@ async fn handle(
         Route::Home | Route::Site { .. } | Route::Metrics | Route::Preflight => {
             Err(Failure::NoRoute) // see above
         }
-        other => {
-            let (tenant, asked) = git_request(request, wire, other).ok_or(Failure::NoRoute)?;
-            git::answer(core, request, wire, &tenant, asked).await
-        }
+        Route::Git { tenant, asked } => git::answer(core, request, wire, &tenant, asked).await,
     }
-}
-
-/// The git request of a route, with its tenant.
-fn git_request(
-    request: &HttpRequest,
-    wire: Wire,
-    route: Route<'_>,
-) -> Option<(String, GitRequest)> {
-    let body = bytes::Bytes::new;
-    let (tenant, asked) = match route {
-        Route::Versions { tenant } => (tenant, git::versions(request)),
-        Route::CreateBlob { tenant } => (tenant, GitRequest::CreateBlob { body: body() }),
-        Route::Blob { tenant, id } => (tenant, GitRequest::Blob { id: id.into() }),
-        Route::CreateTree { tenant } => (tenant, GitRequest::CreateTree { body: body() }),
-        Route::Tree { tenant, id } => (tenant, git::tree(request, wire, id.into())),
-        Route::CreateCommit { tenant } => (tenant, GitRequest::CreateCommit { body: body() }),
-        Route::Commit { tenant, id } => (tenant, GitRequest::Commit { id: id.into() }),
-        Route::Refs { tenant } => (tenant, GitRequest::Refs),
-        Route::CreateRef { tenant } => (tenant, GitRequest::CreateRef { body: body() }),
-        Route::Ref { tenant, name } => (tenant, GitRequest::Ref { name: name.into() }),
-        Route::UpdateRef { tenant, name } => {
-            (tenant, GitRequest::UpdateRef { name: name.into(), body: body() })
-        }
-        Route::CreateSummary { tenant } => (tenant, GitRequest::UploadSummary { body: body() }),
-        Route::LatestSummary { tenant } => {
-            (tenant, GitRequest::Summary { version: "latest".to_owned() })
-        }
-        Route::Summary { tenant, id } => (tenant, GitRequest::Summary { version: id.into() }),
-        Route::Home
-        | Route::Health
-        | Route::Live
-        | Route::Ready
-        | Route::Metrics
-        | Route::Site { .. }
-        | Route::SocketIo { .. }
-        | Route::Phoenix
-        | Route::Preflight
-        | Route::CreateDocument { .. }
-        | Route::Document { .. }
-        | Route::Session { .. }
-        | Route::DeleteDocument { .. }
-        | Route::RevokeToken { .. }
-        | Route::Deltas { .. }
-        | Route::BroadcastSignal { .. }
-        | Route::MethodNotAllowed { .. }
-        | Route::NotFound => return None,
-    };
-    Some((tenant.into(), asked))
 }
 
 fn accepts_json(request: &HttpRequest) -> bool {

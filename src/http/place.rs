@@ -37,20 +37,7 @@ fn find(request: &HttpRequest, random_bits: impl FnOnce() -> u128) -> Option<Doc
         | Route::RevokeToken { tenant, document }
         | Route::Deltas { tenant, document }
         | Route::BroadcastSignal { tenant, document } => Some(DocKey::new(&tenant, &document)),
-        Route::Versions { tenant }
-        | Route::CreateBlob { tenant }
-        | Route::Blob { tenant, .. }
-        | Route::CreateTree { tenant }
-        | Route::Tree { tenant, .. }
-        | Route::CreateCommit { tenant }
-        | Route::Commit { tenant, .. }
-        | Route::Refs { tenant }
-        | Route::CreateRef { tenant }
-        | Route::Ref { tenant, .. }
-        | Route::UpdateRef { tenant, .. }
-        | Route::CreateSummary { tenant }
-        | Route::LatestSummary { tenant }
-        | Route::Summary { tenant, .. } => {
+        Route::Git { tenant, .. } => {
             let credentials = credentials(request).ok()?;
             // Long ago no token had expired.
             let claims = decode_unverified(credentials.jwt(), 0).ok()?;

@@ -1,11 +1,10 @@
 //! Signals from the app's own service to everyone in a document.
 
 use super::CoreContext;
-use super::access::{Need, Wire, authorize};
+use super::access::{Need, Wire, named};
 use super::failure::Failure;
 use super::reply::Reply;
 use levee_core::http_request::HttpRequest;
-use levee_core::ids::DocKey;
 use levee_core::wire::json::{Kind, Raw, write_string};
 
 /// Largest `signalContent`, bytes.
@@ -17,9 +16,9 @@ pub(super) fn broadcast(
     core: &CoreContext,
     request: &HttpRequest,
     wire: Wire,
-    (tenant, document): (&str, &str),
+    place: (&str, &str),
 ) -> Result<Reply, Failure> {
-    authorize(core, request, wire, (tenant, Some(document)), Need::Write)?;
+    let doc = named(core, request, wire, place, Need::Write)?;
     let body = request.body.decode();
     let body = Raw::parse(&body).map_err(|_| Failure::BadRequest)?;
     let content = body.field("signalContent").filter(|content| content.kind() == Kind::Object);
@@ -31,6 +30,6 @@ pub(super) fn broadcast(
     let text = std::str::from_utf8(content).map_err(|_| Failure::BadRequest)?;
     let mut quoted = Vec::with_capacity(text.len() + 64);
     write_string(&mut quoted, text);
-    (core.live.broadcast)(DocKey::new(tenant, document), quoted.into());
+    (core.live.broadcast)(doc, quoted.into());
     Ok(Reply::text(200, "OK"))
 }

@@ -47,40 +47,48 @@ pub enum Route<'a> {
     /// `POST [/api/v1]/:tenant/:document/broadcast-signal`
     BroadcastSignal { tenant: Segment<'a>, document: Segment<'a> },
 
-    /// `GET /repos/:tenant/commits?sha=&count=`: a document's versions, newest first.
-    Versions { tenant: Segment<'a> },
-    /// `POST /repos/:tenant/git/blobs`
-    CreateBlob { tenant: Segment<'a> },
-    /// `GET /repos/:tenant/git/blobs/:id`
-    Blob { tenant: Segment<'a>, id: Segment<'a> },
-    /// `POST /repos/:tenant/git/trees`
-    CreateTree { tenant: Segment<'a> },
-    /// `GET /repos/:tenant/git/trees/:id[?recursive=1]`
-    Tree { tenant: Segment<'a>, id: Segment<'a> },
-    /// `POST /repos/:tenant/git/commits`
-    CreateCommit { tenant: Segment<'a> },
-    /// `GET /repos/:tenant/git/commits/:id`
-    Commit { tenant: Segment<'a>, id: Segment<'a> },
-    /// `GET /repos/:tenant/git/refs`
-    Refs { tenant: Segment<'a> },
-    /// `POST /repos/:tenant/git/refs`
-    CreateRef { tenant: Segment<'a> },
-    /// `GET /repos/:tenant/git/refs/*name`; the name may hold slashes and has no `refs/`.
-    Ref { tenant: Segment<'a>, name: Segment<'a> },
-    /// `PATCH /repos/:tenant/git/refs/*name`
-    UpdateRef { tenant: Segment<'a>, name: Segment<'a> },
-    /// `POST /repos/:tenant/git/summaries[?initial=]`
-    CreateSummary { tenant: Segment<'a> },
-    /// `GET /repos/:tenant/git/summaries/latest`: of the document in the token.
-    LatestSummary { tenant: Segment<'a> },
-    /// `GET /repos/:tenant/git/summaries/:id`
-    Summary { tenant: Segment<'a>, id: Segment<'a> },
+    /// Anything below `/repos/:tenant`.
+    Git { tenant: Segment<'a>, asked: GitRoute<'a> },
 
     // Accounts, token mint, tenants, administration, OAuth and the pages come here.
     /// A known path, but not with this method; the methods it has, for the `allow` header.
     MethodNotAllowed { allow: &'static str },
     /// Nothing has this path.
     NotFound,
+}
+
+/// What is asked of a document's git objects, below `/repos/:tenant`. The document is its token's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // `id` and `name` are what the path ends in
+pub enum GitRoute<'a> {
+    /// `GET commits?sha=&count=`: a document's versions, newest first.
+    Versions,
+    /// `POST git/blobs`
+    CreateBlob,
+    /// `GET git/blobs/:id`
+    Blob { id: Segment<'a> },
+    /// `POST git/trees`
+    CreateTree,
+    /// `GET git/trees/:id[?recursive=1]`
+    Tree { id: Segment<'a> },
+    /// `POST git/commits`
+    CreateCommit,
+    /// `GET git/commits/:id`
+    Commit { id: Segment<'a> },
+    /// `GET git/refs`
+    Refs,
+    /// `POST git/refs`
+    CreateRef,
+    /// `GET git/refs/*name`; the name may hold slashes and has no `refs/`.
+    Ref { name: Segment<'a> },
+    /// `PATCH git/refs/*name`
+    UpdateRef { name: Segment<'a> },
+    /// `POST git/summaries[?initial=]`
+    CreateSummary,
+    /// `GET git/summaries/latest`
+    LatestSummary,
+    /// `GET git/summaries/:id`
+    Summary { id: Segment<'a> },
 }
 
 /// Segments that a path with a fixed shape has at most; only names of refs have more.
@@ -177,49 +185,46 @@ fn documents<'a>(method: Method, tenant: &'a str, rest: &[&'a str]) -> Option<Ro
 /// What stands below `/repos/:tenant`.
 fn repository<'a>(method: Method, tenant: &'a str, rest: &[&'a str]) -> Option<Route<'a>> {
     let tenant = id(tenant)?;
-    match rest {
-        ["commits"] => get(method, || Some(Route::Versions { tenant })),
-        ["git", "blobs"] => post(method, || Some(Route::CreateBlob { tenant })),
-        ["git", "trees"] => post(method, || Some(Route::CreateTree { tenant })),
-        ["git", "commits"] => post(method, || Some(Route::CreateCommit { tenant })),
-        ["git", "summaries"] => post(method, || Some(Route::CreateSummary { tenant })),
-        ["git", "blobs", object] => get(method, || Some(Route::Blob { tenant, id: id(object)? })),
-        ["git", "trees", object] => get(method, || Some(Route::Tree { tenant, id: id(object)? })),
-        ["git", "commits", object] => {
-            get(method, || Some(Route::Commit { tenant, id: id(object)? }))
-        }
-        ["git", "summaries", "latest"] => get(method, || Some(Route::LatestSummary { tenant })),
-        ["git", "summaries", version] => {
-            get(method, || Some(Route::Summary { tenant, id: id(version)? }))
-        }
-        ["git", "refs"] => match method {
-            Method::Get => Some(Route::Refs { tenant }),
-            Method::Post => Some(Route::CreateRef { tenant }),
-            Method::Head | Method::Put | Method::Patch | Method::Delete | Method::Options => {
-                not_allowed("GET, HEAD, POST")
-            }
-        },
+    let asked = match (method, rest) {
+        (Method::Get, ["commits"]) => GitRoute::Versions,
+        (Method::Post, ["git", "blobs"]) => GitRoute::CreateBlob,
+        (Method::Post, ["git", "trees"]) => GitRoute::CreateTree,
+        (Method::Post, ["git", "commits"]) => GitRoute::CreateCommit,
+        (Method::Post, ["git", "summaries"]) => GitRoute::CreateSummary,
+        (Method::Get, ["git", "blobs", object]) => GitRoute::Blob { id: id(object)? },
+        (Method::Get, ["git", "trees", object]) => GitRoute::Tree { id: id(object)? },
+        (Method::Get, ["git", "commits", object]) => GitRoute::Commit { id: id(object)? },
+        (Method::Get, ["git", "summaries", "latest"]) => GitRoute::LatestSummary,
+        (Method::Get, ["git", "summaries", version]) => GitRoute::Summary { id: id(version)? },
+        (Method::Get, ["git", "refs"]) => GitRoute::Refs,
+        (Method::Post, ["git", "refs"]) => GitRoute::CreateRef,
         // The last segment of a full row holds the rest of the path, slashes included.
-        ["git", "refs", name] => one_ref(method, tenant, ref_name(name, None)?),
-        ["git", "refs", first, more] => one_ref(method, tenant, ref_name(first, Some(more))?),
+        (Method::Get, ["git", "refs", name @ ..]) => GitRoute::Ref { name: ref_name(name)? },
+        (Method::Patch, ["git", "refs", name @ ..]) => {
+            GitRoute::UpdateRef { name: ref_name(name)? }
+        }
+        (_, rest) => return not_allowed(methods(rest)?),
+    };
+    Some(Route::Git { tenant, asked })
+}
+
+/// What a path below `/repos/:tenant` can be asked with.
+fn methods(rest: &[&str]) -> Option<&'static str> {
+    match rest {
+        ["git", "blobs" | "trees" | "commits" | "summaries"] => Some("POST"),
+        ["commits"] => Some("GET, HEAD"),
+        ["git", "blobs" | "trees" | "commits" | "summaries", _] => Some("GET, HEAD"),
+        ["git", "refs"] => Some("GET, HEAD, POST"),
+        ["git", "refs", name @ ..] => ref_name(name).map(|_| "GET, HEAD, PATCH"),
         _ => None,
     }
 }
 
-fn one_ref<'a>(method: Method, tenant: Segment<'a>, name: Segment<'a>) -> Option<Route<'a>> {
-    match method {
-        Method::Get => Some(Route::Ref { tenant, name }),
-        Method::Patch => Some(Route::UpdateRef { tenant, name }),
-        Method::Head | Method::Post | Method::Put | Method::Delete | Method::Options => {
-            not_allowed("GET, HEAD, PATCH")
-        }
-    }
-}
-
 /// Ref names are joined from their segments, of which none is empty.
-fn ref_name<'a>(first: &'a str, more: Option<&'a str>) -> Option<Segment<'a>> {
+fn ref_name<'a>(segments: &[&'a str]) -> Option<Segment<'a>> {
+    let (first, more) = segments.split_first()?;
     let mut name = id(first)?;
-    for part in more.into_iter().flat_map(|more| more.split('/')) {
+    for part in more.iter().flat_map(|more| more.split('/')) {
         let part = id(part)?;
         let name = name.to_mut();
         name.push('/');
@@ -259,6 +264,7 @@ mod tests {
     fn every_route() {
         use Method::*;
         let name = |name: &'static str| Cow::Borrowed(name);
+        let git = |asked| Route::Git { tenant: T, asked };
         let both = |route: fn(Segment<'static>, Segment<'static>) -> Route<'static>| route(T, D);
         let table: Vec<(Method, &str, Route<'_>)> = vec![
             (Get, "/", Route::Home),
@@ -310,29 +316,29 @@ mod tests {
                 "/api/v1/t/d/broadcast-signal",
                 both(|tenant, document| Route::BroadcastSignal { tenant, document }),
             ),
-            (Get, "/repos/t/commits", Route::Versions { tenant: T }),
-            (Post, "/repos/t/git/blobs", Route::CreateBlob { tenant: T }),
-            (Get, "/repos/t/git/blobs/d", both(|tenant, id| Route::Blob { tenant, id })),
-            (Post, "/repos/t/git/trees", Route::CreateTree { tenant: T }),
-            (Get, "/repos/t/git/trees/d", both(|tenant, id| Route::Tree { tenant, id })),
-            (Post, "/repos/t/git/commits", Route::CreateCommit { tenant: T }),
-            (Get, "/repos/t/git/commits/d", both(|tenant, id| Route::Commit { tenant, id })),
-            (Get, "/repos/t/git/refs", Route::Refs { tenant: T }),
-            (Post, "/repos/t/git/refs", Route::CreateRef { tenant: T }),
-            (Get, "/repos/t/git/refs/d", both(|tenant, name| Route::Ref { tenant, name })),
+            (Get, "/repos/t/commits", git(GitRoute::Versions)),
+            (Post, "/repos/t/git/blobs", git(GitRoute::CreateBlob)),
+            (Get, "/repos/t/git/blobs/d", git(GitRoute::Blob { id: D })),
+            (Post, "/repos/t/git/trees", git(GitRoute::CreateTree)),
+            (Get, "/repos/t/git/trees/d", git(GitRoute::Tree { id: D })),
+            (Post, "/repos/t/git/commits", git(GitRoute::CreateCommit)),
+            (Get, "/repos/t/git/commits/d", git(GitRoute::Commit { id: D })),
+            (Get, "/repos/t/git/refs", git(GitRoute::Refs)),
+            (Post, "/repos/t/git/refs", git(GitRoute::CreateRef)),
+            (Get, "/repos/t/git/refs/d", git(GitRoute::Ref { name: D })),
             (
                 Get,
                 "/repos/t/git/refs/heads/a%20b/c/d/e",
-                Route::Ref { tenant: T, name: name("heads/a b/c/d/e") },
+                git(GitRoute::Ref { name: name("heads/a b/c/d/e") }),
             ),
             (
                 Patch,
                 "/repos/t/git/refs/heads/d",
-                Route::UpdateRef { tenant: T, name: name("heads/d") },
+                git(GitRoute::UpdateRef { name: name("heads/d") }),
             ),
-            (Post, "/repos/t/git/summaries", Route::CreateSummary { tenant: T }),
-            (Get, "/repos/t/git/summaries/latest", Route::LatestSummary { tenant: T }),
-            (Get, "/repos/t/git/summaries/d", both(|tenant, id| Route::Summary { tenant, id })),
+            (Post, "/repos/t/git/summaries", git(GitRoute::CreateSummary)),
+            (Get, "/repos/t/git/summaries/latest", git(GitRoute::LatestSummary)),
+            (Get, "/repos/t/git/summaries/d", git(GitRoute::Summary { id: D })),
         ];
         for (method, path, expected) in table {
             assert_eq!(route(method, path), expected, "{method:?} {path}");
