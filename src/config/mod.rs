@@ -148,6 +148,7 @@ fn limits(settings: &Settings) -> Limits {
         batch_ops_max: size(Key::BatchOpsMax),
         unfinished_bytes_max: size(Key::UnfinishedBytesMax),
         outbox_bytes_max: size(Key::OutboxBytesMax),
+        pending_bytes_max: size(Key::PendingBytesMax),
         sockets_per_address_max: count(Key::SocketsPerAddressMax),
         sockets_max: count(Key::SocketsMax),
         ops_per_second_max: count(Key::OpsPerSecondMax),
@@ -156,7 +157,6 @@ fn limits(settings: &Settings) -> Limits {
         idle_writer_ms: settings.number(Key::IdleWriterMs),
         idle_document_ms: settings.number(Key::IdleDocumentMs),
         handshake_ms: settings.number(Key::HandshakeMs),
-        ..Limits::default()
     }
 }
 

@@ -2,7 +2,7 @@
 //! `docs/configuration.md` are all read off this table.
 
 use super::value::{KIB, Kind, MIB};
-use levee_core::limits::{Limits, OUTBOX_BYTES_MIN};
+use levee_core::limits::{COMMIT_QUEUE_BYTES_MAX, Limits, OUTBOX_BYTES_MIN};
 
 /// Names an option in code, so that a misspelt one does not compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub enum Key {
     BatchOpsMax,
     UnfinishedBytesMax,
     OutboxBytesMax,
+    PendingBytesMax,
     SocketsPerAddressMax,
     SocketsMax,
     OpsPerSecondMax,
@@ -183,7 +184,7 @@ const SERVICE: [Spec; 15] = [
 ];
 
 /// Bounds; the defaults stop abuse and never work.
-const LIMITS: [Spec; 13] = [
+const LIMITS: [Spec; 14] = [
     spec(
         Key::FrameBytesMax,
         "frame_bytes_max",
@@ -219,6 +220,14 @@ const LIMITS: [Spec; 13] = [
         Kind::Bytes { min: OUTBOX_BYTES_MIN, max: 4096 * MIB },
         "64MiB",
         "Bytes that may wait for one socket; a slower reader is disconnected.",
+    ),
+    spec(
+        Key::PendingBytesMax,
+        "pending_bytes_max",
+        Kind::Bytes { min: 64 * KIB, max: COMMIT_QUEUE_BYTES_MAX as u64 },
+        "32MiB",
+        "Bytes of one document that may wait for the disk; until they are less its writers are \
+         throttled.",
     ),
     spec(
         Key::SocketsPerAddressMax,
@@ -334,6 +343,7 @@ pub fn core_default(key: Key) -> Option<u64> {
         Key::BatchOpsMax => limits.batch_ops_max as u64,
         Key::UnfinishedBytesMax => limits.unfinished_bytes_max as u64,
         Key::OutboxBytesMax => limits.outbox_bytes_max as u64,
+        Key::PendingBytesMax => limits.pending_bytes_max as u64,
         Key::SocketsPerAddressMax => u64::from(limits.sockets_per_address_max),
         Key::SocketsMax => u64::from(limits.sockets_max),
         Key::OpsPerSecondMax => u64::from(limits.ops_per_second_max),
