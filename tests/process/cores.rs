@@ -316,6 +316,7 @@ fn one_socketio_socket_has_documents_on_both_cores() {
 /// Listens on a Socket.IO socket until an event is such.
 fn hear(socket: &mut Socket, is_so: impl Fn(&Value) -> bool) -> Value {
     let until = Instant::now() + PATIENCE;
+    let mut heard = Vec::new();
     loop {
         match socket.receive(until) {
             Ok(Some(Message::Text(text))) => {
@@ -323,8 +324,9 @@ fn hear(socket: &mut Socket, is_so: impl Fn(&Value) -> bool) -> Value {
                 if let Some(Ok(event)) = event.filter(|event| event.as_ref().is_ok_and(&is_so)) {
                     return event;
                 }
+                heard.push(text);
             }
-            other => panic!("in vain waited for an event: {other:?}"),
+            other => panic!("in vain waited for an event: {other:?}, heard {heard:?}"),
         }
     }
 }

@@ -11,6 +11,7 @@ mod floods;
 mod frames;
 mod idle;
 mod kill;
+mod limits;
 mod load;
 mod mangled;
 mod ops;

@@ -139,37 +139,50 @@ pub(crate) fn try_create(address: SocketAddr, document: &str) -> io::Result<Repl
 }
 
 /// The `Authorization` by which a Fluid client calls the storage of a document.
-fn storage_authorization(document: &str) -> String {
+pub(crate) fn storage_authorization(document: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{TENANT}:{}", token::of(document))))
 }
 
-/// Stores a git object; its id.
-fn store(
-    address: SocketAddr,
-    document: &str,
-    kind: &str,
-    body: &serde_json::Value,
-) -> io::Result<String> {
+/// Asks for a git object to be stored.
+fn try_store(address: SocketAddr, document: &str, kind: &str, body: &str) -> io::Result<Reply> {
     let authorization = storage_authorization(document);
     let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
     let path = format!("/repos/fluid/git/{kind}");
-    let reply = request(address, "POST", &path, &headers, body.to_string().as_bytes())?;
+    request(address, "POST", &path, &headers, body.as_bytes())
+}
+
+/// Stores a git object; its id.
+fn store(address: SocketAddr, document: &str, kind: &str, body: &str) -> io::Result<String> {
+    let reply = try_store(address, document, kind, body)?;
     assert_eq!(reply.status, 201, "{}", reply.text());
     let stored: serde_json::Value = serde_json::from_slice(&reply.body)?;
     Ok(stored["sha"].as_str().expect("an id").to_owned())
 }
 
+/// What a request to store a blob holds.
+pub(crate) fn blob_body(content: &str) -> String {
+    serde_json::json!({"content": content, "encoding": "utf-8"}).to_string()
+}
+
+/// [`store_blob`], on a service that may refuse it.
+pub(crate) fn try_store_blob(
+    address: SocketAddr,
+    document: &str,
+    content: &str,
+) -> io::Result<Reply> {
+    try_store(address, document, "blobs", &blob_body(content))
+}
+
 /// Stores a blob; its id.
 pub(crate) fn store_blob(address: SocketAddr, document: &str, content: &str) -> io::Result<String> {
-    let body = serde_json::json!({"content": content, "encoding": "utf-8"});
-    store(address, document, "blobs", &body)
+    store(address, document, "blobs", &blob_body(content))
 }
 
 /// Stores a tree of one blob; its id.
 pub(crate) fn store_tree(address: SocketAddr, document: &str, content: &str) -> io::Result<String> {
     let sha = store_blob(address, document, content)?;
     let entry = serde_json::json!({"mode": "100644", "path": "header", "sha": sha, "type": "blob"});
-    store(address, document, "trees", &serde_json::json!({"tree": [entry]}))
+    store(address, document, "trees", &serde_json::json!({"tree": [entry]}).to_string())
 }
 
 /// A blob's content.

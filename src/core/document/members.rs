@@ -42,29 +42,28 @@ impl Member {
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     per_second: u32,
-    permits: u32,
+    /// Thousandths, because a millisecond brings so many permits of a second's.
+    thousandths: u64,
     filled_ms: u64,
 }
 
 impl Budget {
     #[must_use]
     pub fn new(per_second: u32, mono_ms: u64) -> Self {
-        Self { per_second, permits: per_second, filled_ms: mono_ms }
+        Self { per_second, thousandths: u64::from(per_second) * 1000, filled_ms: mono_ms }
     }
 
     /// Takes one permit, if there is one.
     pub fn take(&mut self, mono_ms: u64) -> bool {
-        if self.permits == 0 {
-            let passed_ms = mono_ms.saturating_sub(self.filled_ms).min(1000);
-            let gained = u64::from(self.per_second) * passed_ms / 1000;
-            if gained == 0 {
-                return false;
-            }
-            self.permits = gained as u32;
+        let passed_ms = mono_ms.saturating_sub(self.filled_ms).min(1000);
+        if passed_ms > 0 {
+            let per_second = u64::from(self.per_second);
+            self.thousandths = (self.thousandths + per_second * passed_ms).min(per_second * 1000);
             self.filled_ms = mono_ms;
         }
-        self.permits -= 1;
-        true
+        let left = self.thousandths.checked_sub(1000);
+        self.thousandths = left.unwrap_or(self.thousandths);
+        left.is_some()
     }
 }
 
@@ -146,5 +145,10 @@ mod tests {
         assert_eq!((0..1000).filter(|_| budget.take(0)).count(), 100);
         assert_eq!((0..1000).filter(|_| budget.take(500)).count(), 50);
         assert_eq!((0..1000).filter(|_| budget.take(100_000)).count(), 100);
+        // What was not used up in time does not add to it.
+        assert_eq!((0..10).filter(|_| budget.take(200_000)).count(), 10);
+        assert_eq!((0..1000).filter(|_| budget.take(300_000)).count(), 100);
+        let mut slow = Budget::new(1, 0);
+        assert_eq!((0..=10_000).filter(|ms| slow.take(*ms)).count(), 11);
     }
 }
