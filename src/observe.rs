@@ -6,6 +6,7 @@ use crate::store::PartitionStats;
 use levee_core::counters::Counters;
 use levee_core::event::{LogEvent, LogLevel};
 use levee_core::ids::ShardId;
+use levee_core::record::StoreFault;
 use levee_core::shard::Shard;
 use lines::Lines;
 use std::fmt::Write as _;
@@ -88,7 +89,7 @@ struct PartitionFigures {
     bytes: u64,
     queue_bytes: u64,
     backlog_bytes: u64,
-    is_faulty: bool,
+    fault: Option<StoreFault>,
 }
 
 impl Figures {
@@ -112,7 +113,7 @@ impl Figures {
             bytes: stats.bytes,
             queue_bytes: stats.queue_bytes as u64,
             backlog_bytes: stats.backlog_bytes as u64,
-            is_faulty: stats.fault.is_some(),
+            fault: stats.fault,
         }));
     }
 
@@ -130,7 +131,13 @@ impl Figures {
     /// Whether every partition of the core takes writes.
     #[must_use]
     pub fn can_write(&self) -> bool {
-        !self.partitions.iter().any(|partition| partition.is_faulty)
+        self.fault().is_none()
+    }
+
+    /// Why some partition of the core refuses writes.
+    #[must_use]
+    pub fn fault(&self) -> Option<StoreFault> {
+        self.partitions.iter().find_map(|partition| partition.fault)
     }
 }
 
@@ -228,7 +235,7 @@ const PARTITION_ROWS: [PartitionRow; 8] = {
         ("log_queue_bytes", Gauge, "Bytes that wait for their commit.", |p| p.queue_bytes),
         ("log_backlog_bytes", Gauge, "Bytes committed, not yet in the tree.", |p| p.backlog_bytes),
         ("partition_faulty", Gauge, "1 while the partition refuses writes.", |p| {
-            u64::from(p.is_faulty)
+            u64::from(p.fault.is_some())
         }),
     ]
 };

@@ -3,7 +3,7 @@
 use super::{BootError, Shared, store_config};
 use crate::config::{Config, Durability};
 use crate::http::{self, CoreContext, Live};
-use crate::observe;
+use crate::observe::{self, Figures};
 use crate::runtime::{self, DriverKind, Listener, Loop, pin_to_cpus, sleep};
 use crate::server::control::{Control, Phase};
 use crate::server::mailbox::{Inbox, Outboxes};
@@ -130,6 +130,7 @@ fn live(shard: &Rc<RefCell<Shard>>, core: &Weak<Core>, control: &Arc<Control>) -
     let (published, history) = (shard.clone(), shard.clone());
     let broadcaster = core.clone();
     let (figures, phase, own) = (control.clone(), control.clone(), core.clone());
+    let faults = control.clone();
     Live {
         published: Box::new(move |doc| published.borrow().published(doc)),
         history: Box::new(move |doc, from, to| history.borrow().history(doc, from, to)),
@@ -143,6 +144,7 @@ fn live(shard: &Rc<RefCell<Shard>>, core: &Weak<Core>, control: &Arc<Control>) -
             let can_write = own.upgrade().is_some_and(|core| core.can_write());
             phase.phase() == Phase::Serve && can_write
         }),
+        fault: Box::new(move || faults.figures().iter().find_map(Figures::fault)),
     }
 }
 
@@ -169,6 +171,9 @@ pub(super) fn log_report(ready: &Ready) {
         let (number, frames) = (partition.partition.0, partition.replayed_frames);
         if frames > 0 {
             tracing::info!(core, partition = number, frames, "recovered after an unclean end");
+        }
+        if let Some(fault) = partition.fault {
+            tracing::error!(core, partition = number, %fault, "starts without taking writes");
         }
         if let Some(damage) = &partition.damage {
             tracing::error!(core, %damage, "damage was accepted");

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use levee_core::auth::Keyring;
 use levee_core::ids::{DocKey, Now, Seq};
 use levee_core::placement::Placement;
+use levee_core::record::StoreFault;
 use levee_core::shard::Published;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -52,6 +53,8 @@ pub struct Live {
     pub metrics: Box<dyn Fn() -> String>,
     /// Whether this core takes new work: its store writes and it is not draining.
     pub is_ready: Box<dyn Fn() -> bool>,
+    /// Why some document of the service, on whatever core, takes no writes at present.
+    pub fault: Box<dyn Fn() -> Option<StoreFault>>,
 }
 
 /// What [`CoreContext::new`] is made from.

@@ -64,7 +64,8 @@ async fn handle(
         _ => {}
     }
     match route {
-        Route::Health | Route::Live => Ok(health::live()),
+        Route::Health => Ok(health::health(core)),
+        Route::Live => Ok(health::live()),
         Route::Ready => Ok(health::ready(core)),
         Route::CreateDocument { tenant, document } => {
             documents::create(core, request, wire, &tenant, document.as_deref()).await

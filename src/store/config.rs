@@ -1,6 +1,7 @@
 //! What the store is told at start, and what it answers.
 
 use levee_core::ids::{DocKey, PartitionId};
+use levee_core::record::StoreFault;
 use std::io;
 use std::path::PathBuf;
 
@@ -136,4 +137,6 @@ pub struct PartitionReport {
     pub replayed_bytes: u64,
     /// Damage that was accepted.
     pub damage: Option<Damage>,
+    /// The disk takes nothing: reads are served, writes are refused until it does.
+    pub fault: Option<StoreFault>,
 }

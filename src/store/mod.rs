@@ -9,7 +9,7 @@
 //! - **Faults.** A fault says that the group was not kept as promised. Its records may be found
 //!   after a restart all the same, but only as long as nothing else was appended in their place.
 //!   A partition that failed or has no space refuses appends, goes on answering reads, and takes
-//!   appends again by itself when the disk does.
+//!   appends again by itself when the disk does. So does one that is opened without space.
 //! - **No waiting.** No call blocks the core: reads run on the partition's storage thread.
 //!
 //! A [`Store`] holds the partitions of one core and stays on it.
@@ -25,6 +25,7 @@ mod log;
 mod logged;
 mod manifest;
 mod memory;
+mod opening;
 mod partition;
 mod recovery;
 mod segment;

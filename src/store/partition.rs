@@ -17,8 +17,9 @@ use super::fjall::{Tree, disk_fault};
 use super::frame::Mark;
 use super::listing::{Page, Query, list};
 use super::manifest::{DataDir, io_error};
-use super::recovery::{LogEnd, LogImage, ReplayError};
-use super::segment::Segments;
+use super::opening::{Recovered, recover, replay};
+use super::recovery::LogImage;
+use super::segment::{Segment, Segments};
 use super::storage::{Job, LogStart, RETRY, Shared};
 use super::values::Moved;
 use super::view::View;
@@ -41,6 +42,8 @@ pub(crate) struct Partition {
     /// End of what was committed.
     end: Mark,
     moved: Moved,
+    /// The tree knows of this epoch, on the device. Nothing is logged before.
+    has_begun: bool,
     /// Position up to which the tree is on the device.
     synced: u64,
     /// When the oldest of `recent` is to be moved.
@@ -66,19 +69,16 @@ impl Partition {
         let tree = Tree::open(&path.join("tree"), config.cache_bytes);
         let tree = tree.map_err(|source| OpenError::Tree { partition, source })?;
         sync_dirs(&path).map_err(io_error("sync", &path))?;
-        let (before, end) = recover(&tree, &log_path, identity, partition, &config)?;
-        let moved = Moved { mark: end.mark, epoch: before.epoch + 1, clean: false };
-        let begun = tree.apply(&Documents::default(), &moved).and_then(|()| tree.sync());
-        begun.map_err(|fault| OpenError::Replay { partition, source: fault.into() })?;
-        let mut segments =
-            Segments::new(log_path.clone(), config.segment_bytes, config.disk.clone())
-                .map_err(io_error("read", &log_path))?;
+        let Recovered { before, moved, recent, end, fault } =
+            recover(&tree, &log_path, identity, partition, &config)?;
+        let (dir, bytes, disk) = (log_path.clone(), config.segment_bytes, config.disk.clone());
+        let segments = Segments::new(dir, bytes, disk, end.mark.position);
+        let mut segments = segments.map_err(io_error("read", &log_path))?;
         shared.set_moved(moved.mark.position, 0);
-        let start = LogStart {
-            mark: moved.mark,
-            epoch: moved.epoch,
-            serial: end.next_serial,
-            segment: segments.first().map_err(io_error("create", &log_path))?,
+        shared.set_fault(fault);
+        let first = match fault {
+            Some(_) => None,
+            None => first_segment(&mut segments, moved).map_err(io_error("create", &log_path))?,
         };
         let report = PartitionReport {
             partition,
@@ -86,6 +86,13 @@ impl Partition {
             replayed_frames: end.frames,
             replayed_bytes: end.mark.position - before.mark.position,
             damage: end.damage,
+            fault: fault.or_else(|| first.is_none().then_some(StoreFault::DiskFull)),
+        };
+        let start = LogStart {
+            mark: end.mark,
+            epoch: moved.epoch,
+            serial: end.next_serial,
+            segment: first,
         };
         let this = Self {
             config,
@@ -93,13 +100,14 @@ impl Partition {
             partition,
             identity,
             tree: Some(tree),
-            recent: Documents::default(),
+            recent,
             recent_bytes: 0,
-            end: moved.mark,
+            end: end.mark,
             moved,
+            has_begun: fault.is_none(),
             synced: moved.mark.position,
             move_at: None,
-            retry_at: None,
+            retry_at: fault.map(|_| Instant::now() + RETRY),
             segments,
             syncing: None,
             shared,
@@ -240,14 +248,32 @@ impl Partition {
         // A tree that failed once takes no more writes; its files may be opened only once.
         self.tree = None;
         match self.reopen() {
-            Ok(tree) => {
-                self.tree = Some(tree);
-                self.retry_at = None;
-                self.shared.set_fault(None);
-                tracing::info!(partition = self.partition.0, "the tree can be written again");
-            }
-            Err(error) => tracing::error!(%error, "the tree cannot be opened again"),
+            Ok(tree) => self.tree = Some(tree),
+            Err(error) => return tracing::error!(%error, "the tree cannot be opened again"),
         }
+        if let Err(fault) = self.begin() {
+            return self.tree_failed(fault);
+        }
+        self.retry_at = None;
+        self.shared.set_fault(None);
+        tracing::info!(partition = self.partition.0, "the tree can be written again");
+    }
+
+    /// Does what opening could not do for want of space.
+    fn begin(&mut self) -> Result<(), StoreFault> {
+        if self.has_begun {
+            return Ok(());
+        }
+        let moved = Moved { mark: self.end, ..self.moved };
+        let tree = self.tree()?;
+        tree.apply(&self.recent, &moved)?;
+        tree.sync()?;
+        self.has_begun = true;
+        self.moved = moved;
+        self.recent.clear();
+        self.shared.set_moved(moved.mark.position, 0);
+        self.synced(Some((moved.mark.position, Ok(()))));
+        Ok(())
     }
 
     fn probe(&self) -> io::Result<()> {
@@ -340,56 +366,19 @@ impl Partition {
     }
 }
 
-/// Moves into the tree what the log holds beyond it; gives where it stood and where it stands.
-fn recover(
-    tree: &Tree,
-    log_path: &Path,
-    identity: u64,
-    partition: PartitionId,
-    config: &StoreConfig,
-) -> Result<(Moved, LogEnd), OpenError> {
-    let replay_error = |source| OpenError::Replay { partition, source };
-    let before = tree.moved().map_err(|fault| replay_error(fault.into()))?;
-    let log = LogImage::open(log_path, identity, partition.0);
-    let log = log.map_err(io_error("read", log_path))?;
-    // After a clean end there is nothing to read.
-    let until = if before.clean { before.mark.position } else { u64::MAX };
-    let end = replay(tree, &log, before, until, config.move_bytes).map_err(replay_error)?;
-    if let Some(damage) = end.damage.clone() {
-        if !config.accept_damage {
-            return Err(OpenError::Damaged(damage));
-        }
-        log.set_aside().map_err(io_error("rename", log_path))?;
+/// The segment to begin with, when the tree has everything that is in the others; `None` when there
+/// is no room for one.
+fn first_segment(segments: &mut Segments, moved: Moved) -> io::Result<Option<Segment>> {
+    segments.release(moved.mark.position)?;
+    match segments.first() {
+        Ok(first) => Ok(Some(first)),
+        Err(error) if disk_fault(&error) == StoreFault::DiskFull => Ok(None),
+        Err(error) => Err(error),
     }
-    Ok((before, end))
 }
 
 /// A new partition's directories must outlive a power cut before what is in them can.
 fn sync_dirs(path: &Path) -> io::Result<()> {
     let dirs = [Some(path), path.parent()];
     dirs.into_iter().flatten().try_for_each(|dir| fs::File::open(dir)?.sync_all())
-}
-
-/// Moves the log from `from` on into the tree; the mark itself goes along.
-fn replay(
-    tree: &Tree,
-    log: &LogImage,
-    from: Moved,
-    until: u64,
-    move_bytes: usize,
-) -> Result<LogEnd, ReplayError> {
-    let mut documents = Documents::default();
-    let end = log.read(from, until, |records, mark| {
-        records.into_iter().for_each(|record| documents.apply(record));
-        if documents.bytes() < move_bytes {
-            return Ok(());
-        }
-        tree.apply(&documents, &Moved { mark, epoch: from.epoch, clean: false })?;
-        documents.clear();
-        Ok(())
-    })?;
-    if !documents.is_empty() {
-        tree.apply(&documents, &Moved { mark: end.mark, epoch: from.epoch, clean: false })?;
-    }
-    Ok(end)
 }

@@ -58,14 +58,14 @@ struct Filled {
 }
 
 impl Segments {
-    /// Takes over a directory whose log has been moved into the tree, so that every file is free.
-    pub(crate) fn new(dir: PathBuf, bytes: u64, disk: Disk) -> io::Result<Self> {
+    /// Takes over a directory whose log ends at `end`: every file is needed until the tree has it.
+    pub(crate) fn new(dir: PathBuf, bytes: u64, disk: Disk, end: u64) -> io::Result<Self> {
         let (free, filled) = (Vec::new(), Vec::new());
         let made_bytes = bytes.min(FIRST_BYTES);
         let mut this = Self { dir, bytes, disk, next_id: 1, made_bytes, free, filled };
         for (id, _) in list(&this.dir)? {
             this.next_id = this.next_id.max(id + 1);
-            this.free(id)?;
+            this.retire(id, end, false);
         }
         Ok(this)
     }
@@ -81,8 +81,11 @@ impl Segments {
             return free;
         }
         let (id, bytes) = (self.new_id(), self.made_bytes);
-        let file = create(&self.dir, id, bytes, Make::Written)?;
-        Ok(Segment { id, file, bytes })
+        let made = self.disk.check_space().and_then(|()| {
+            let file = create(&self.dir, id, bytes, Make::Written)?;
+            Ok(Segment { id, file, bytes })
+        });
+        made.inspect_err(|_| drop(fs::remove_file(path(&self.dir, id))))
     }
 
     /// Hands out a segment with room for `least_bytes`: at once if one is free, else after a thread

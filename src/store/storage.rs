@@ -133,7 +133,8 @@ pub(crate) struct LogStart {
     pub(crate) mark: Mark,
     pub(crate) epoch: u64,
     pub(crate) serial: u64,
-    pub(crate) segment: Segment,
+    /// `None` when there is no room for one: the log begins when there is.
+    pub(crate) segment: Option<Segment>,
 }
 
 /// What a storage thread says once its partition is open.

@@ -97,12 +97,10 @@ impl Writer {
         start: LogStart,
     ) -> Self {
         let LogStart { mark, epoch, serial, segment } = start;
-        let (ready, spare) = oneshot::channel();
-        let _ = ready.send(Ok(segment));
         Self {
             queue: Rc::clone(queue),
             figures: Rc::clone(figures),
-            spare: Some(spare),
+            spare: segment.map(ready),
             storage,
             config: config.clone(),
             partition,
@@ -118,6 +116,9 @@ impl Writer {
 
     /// Commits what comes until the log is closed.
     pub(crate) async fn run(mut self) {
+        if self.spare.is_none() {
+            self.recover().await;
+        }
         while let Some(groups) = self.queue.next().await {
             let committed = self.commit(&groups).await;
             match committed.and_then(|()| self.queue.accepts()) {
@@ -306,9 +307,7 @@ impl Writer {
                 Some(fault) => fault,
                 None => match self.next_segment(0).await {
                     Ok(segment) => {
-                        let (ready, spare) = oneshot::channel();
-                        let _ = ready.send(Ok(segment));
-                        self.spare = Some(spare);
+                        self.spare = Some(ready(segment));
                         self.queue.accept();
                         return;
                     }
@@ -337,6 +336,13 @@ impl Writer {
             let _ = done.send(Ok(()));
         }
     }
+}
+
+/// A segment that need not be waited for.
+fn ready(segment: Segment) -> oneshot::Receiver<io::Result<Segment>> {
+    let (ready, spare) = oneshot::channel();
+    let _ = ready.send(Ok(segment));
+    spare
 }
 
 /// The ring closes a file when its last user is done with it.

@@ -57,6 +57,10 @@ impl Options {
         Self { data: data.into(), cores: 1, flags: Vec::new(), env: Vec::new(), is_log_read: true }
     }
 
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     pub(crate) fn cores(mut self, cores: u16) -> Self {
         self.cores = cores;
         self

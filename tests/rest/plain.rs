@@ -1,6 +1,7 @@
 //! What needs no token: health, pages, CORS, unknown paths.
 
 use crate::world::{ALL, Call, World, token};
+use levee_core::record::StoreFault;
 use serde_json::json;
 
 #[test]
@@ -18,6 +19,11 @@ fn health_in_all_its_spellings() {
     assert_eq!(world.call(&Call::get("/livez")).status, 200);
     let answer = world.call(&Call::get("/readyz"));
     assert_eq!((answer.status, answer.json()), (503, json!({ "status": "unavailable" })));
+    world.shared.fault.set(Some(StoreFault::DiskFull));
+    let answer = world.call(&Call::get("/health"));
+    let body = json!({ "status": "read-only", "reason": "the disk is full" });
+    assert_eq!((answer.status, answer.json()), (200, body), "it goes on serving");
+    assert_eq!(world.call(&Call::get("/livez")).body, "{\"status\":\"ok\"}");
 }
 
 #[test]

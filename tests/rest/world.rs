@@ -10,7 +10,7 @@ use levee_core::http_request::{HttpReader, Incoming};
 use levee_core::ids::{ClientId, DocKey, Now, Seq};
 use levee_core::limits::Limits;
 use levee_core::placement::Placement;
-use levee_core::record::{OpRun, Record};
+use levee_core::record::{OpRun, Record, StoreFault};
 use levee_core::shard::Published;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
     /// The next random number; counts up.
     pub(crate) random: Cell<u128>,
     pub(crate) is_ready: Cell<bool>,
+    pub(crate) fault: Cell<Option<StoreFault>>,
 }
 
 pub(crate) struct World {
@@ -182,7 +183,7 @@ pub(crate) fn create(tenant: &str, document: &str) -> Call {
 
 fn live(shared: &Rc<Shared>) -> Live {
     let (published, history) = (shared.clone(), shared.clone());
-    let (broadcast, ready) = (shared.clone(), shared.clone());
+    let (broadcast, ready, fault) = (shared.clone(), shared.clone(), shared.clone());
     Live {
         published: Box::new(move |doc| {
             let documents = published.in_memory.borrow();
@@ -206,6 +207,7 @@ fn live(shared: &Rc<Shared>) -> Live {
         }),
         metrics: Box::new(|| "levee_ops_sequenced_total 7\n".to_owned()),
         is_ready: Box::new(move || ready.is_ready.get()),
+        fault: Box::new(move || fault.fault.get()),
     }
 }
 

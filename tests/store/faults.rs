@@ -166,6 +166,78 @@ fn a_tree_without_space_is_opened_again_when_there_is_some() {
 }
 
 #[test]
+fn a_partition_opened_without_space_reads_on_and_mends_itself() {
+    for kind in [Kind::Power, Kind::Process, Kind::Thread] {
+        for fault in [Fault::Tree, Fault::Full] {
+            let dir = TempDir::new();
+            let (config, faults) = faulty(kind, dir.path());
+            let config = StoreConfig { move_ms: 60_000, ..config };
+            kind.run(async {
+                let doc = doc("opened without space");
+                let store = open(&config).await;
+                store.append(partition(&doc), one(&doc, 1, "moved")).await.unwrap();
+                store.close().await.unwrap();
+                let store = open(&config).await;
+                store.append(partition(&doc), one(&doc, 2, "only in the log")).await.unwrap();
+                drop(store);
+                for life in 1..=3 {
+                    faults.set(fault, 0);
+                    let (store, report) = open_with_report(&config).await.unwrap();
+                    assert_eq!(texts(&store, &doc).await, ["moved", "only in the log"]);
+                    if fault == Fault::Full {
+                        // There is a segment to use again, and the tree takes what is small.
+                        assert!(report.partitions.iter().all(|one| one.fault.is_none()));
+                        drop(store);
+                        continue;
+                    }
+                    let full = Some(StoreFault::DiskFull);
+                    assert!(report.partitions.iter().all(|one| one.fault == full), "life {life}");
+                    assert!(store.stats().iter().all(|one| one.fault == full), "life {life}");
+                    let refused = store.append(partition(&doc), one(&doc, 3, "lost")).await;
+                    assert_eq!(refused, Err(StoreFault::DiskFull), "{kind:?}");
+                    assert_eq!(texts(&store, &doc).await.len(), 2, "reads go on");
+                    drop(store);
+                }
+                faults.set(fault, 0);
+                let store = open(&config).await;
+                faults.clear();
+                append_when_mended(&store, &doc, 3, "there is room").await;
+                append_when_mended(&store, &neighbours(1)[0], 1, "a stranger").await;
+                let kept = ["moved", "only in the log", "there is room"];
+                assert_eq!(texts(&store, &doc).await, kept);
+                let copy = dir.copy();
+                drop(store);
+                let store = open(&kind.config(copy.path())).await;
+                assert_eq!(texts(&store, &doc).await, kept, "{fault:?}");
+                store.close().await.unwrap();
+            });
+        }
+    }
+}
+
+#[test]
+fn a_new_partition_without_room_for_its_log_begins_when_there_is_some() {
+    let dir = TempDir::new();
+    let (config, faults) = faulty(Kind::Power, dir.path());
+    Kind::Power.run(async {
+        let doc = doc("first");
+        faults.set(Fault::Full, 0);
+        let (store, report) = open_with_report(&config).await.unwrap();
+        let full = Some(StoreFault::DiskFull);
+        assert!(report.partitions.iter().all(|one| one.fault == full));
+        let refused = store.append(partition(&doc), one(&doc, 1, "lost")).await;
+        assert_eq!(refused, Err(StoreFault::DiskFull));
+        assert!(!store.exists(&doc).await.unwrap());
+        faults.clear();
+        append_when_mended(&store, &doc, 1, "first").await;
+        store.close().await.unwrap();
+        let store = open(&config).await;
+        assert_eq!(texts(&store, &doc).await, ["first"]);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
 fn a_full_backlog_holds_appends_back_until_it_is_moved() {
     for kind in ON_DISK {
         let dir = TempDir::new();
