@@ -16,9 +16,10 @@ fi
 port=${1:?port}
 cpu=${2:?cpu}
 
-# Its defaults (documents and ops in memory, nothing synced), but for the place of its snapshots.
+# Its defaults (documents and ops in memory, nothing synced), but for the place of its snapshots,
+# which is emptied first, unless KEEP is set.
 data=$root/target/peers/tinylicious-data-$port
-rm -rf "$data"
+[ -n "${KEEP:-}" ] || rm -rf "$data"
 mkdir -p "$data"
 export PORT=$port storage=$data NODE_ENV=production
 cd "$home"

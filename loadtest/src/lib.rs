@@ -21,6 +21,7 @@ pub mod run;
 pub mod scan;
 pub mod scenario;
 pub mod session;
+pub mod survival;
 pub mod sys;
 pub mod token;
 pub mod ws;

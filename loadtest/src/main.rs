@@ -7,6 +7,7 @@ use levee_loadtest::report::Report;
 use levee_loadtest::run::{RunError, Service};
 use levee_loadtest::scenario::{Load, Scenario, ScenarioError};
 use levee_loadtest::session::Target;
+use levee_loadtest::survival::{self, SurvivalError};
 use levee_loadtest::{compare, process, ramp, run, sys};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -14,6 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use thiserror::Error;
+
+/// What Tinylicious' own client signs its tokens with; every service here knows it.
+const TENANT: &str = "tinylicious";
+const KEY: &str = "12345";
 
 /// Load tester for any Fluid service over Socket.IO; it verifies while it measures.
 #[derive(Parser)]
@@ -63,6 +68,23 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         step_seconds: u32,
     },
+    /// Kills a service under load with kill -9, starts it again, and counts the acknowledged ops
+    /// that are gone. The exit code is 1 if there are any.
+    Kill {
+        #[command(flatten)]
+        options: Options,
+        /// A script of loadtest/peers: it gets a port and a processor and becomes the service.
+        #[arg(long)]
+        peer: PathBuf,
+        #[arg(long, default_value_t = 7190)]
+        port: u16,
+        /// Pins the service to one processor.
+        #[arg(long, default_value_t = 0)]
+        service_cpu: usize,
+        /// How often, each time with fresh data.
+        #[arg(long, default_value_t = 1)]
+        repeat: u32,
+    },
     /// Prints medians and ratios of the reports that `--json` collected.
     Table {
         /// The file of reports.
@@ -108,10 +130,10 @@ struct ServiceOptions {
     /// Where the service listens.
     #[arg(long, default_value = "http://127.0.0.1:7070")]
     url: String,
-    #[arg(long, default_value = "tinylicious")]
+    #[arg(long, default_value = TENANT)]
     tenant: String,
     /// The tenant's secret, which tokens are signed with.
-    #[arg(long, default_value = "12345")]
+    #[arg(long, default_value = KEY)]
     key: String,
     /// The service's process; found by its port if it is not given.
     #[arg(long)]
@@ -126,6 +148,8 @@ enum CliError {
     Run(#[from] RunError),
     #[error(transparent)]
     Capacity(#[from] CapacityError),
+    #[error(transparent)]
+    Survival(#[from] SurvivalError),
     #[error("{0}: {1}")]
     Io(&'static str, #[source] io::Error),
     #[error("{0} is not http://HOST:PORT")]
@@ -193,6 +217,22 @@ fn execute(command: Command) -> Result<bool, CliError> {
             shown?;
             print!("{comparison}");
             Ok(comparison.is_clean())
+        }
+        Command::Kill { options, peer, port, service_cpu, repeat } => {
+            let scenario = prepare(&options)?;
+            if !(1..=100).contains(&repeat) {
+                return Err(CliError::Repeat);
+            }
+            sys::end_process_after((scenario.time_limit() * 2 + GRACE * 2) * repeat);
+            let host = SocketAddr::from(([127, 0, 0, 1], port));
+            let target = Target { host, tenant: TENANT.to_owned(), key: KEY.to_owned() };
+            let mut lost = 0;
+            for _ in 0..repeat {
+                let survival = survival::measure(&scenario, &target, &peer, service_cpu)?;
+                println!("{}: {survival}", peer.display());
+                lost += survival.lost;
+            }
+            Ok(lost == 0)
         }
         Command::Table { reports } => {
             let comparisons = compare::group(&read_reports(&reports)?);
@@ -267,8 +307,8 @@ fn parse_peer(text: &str, options: &Options) -> Result<Service, CliError> {
     let (name, url) = parts.next().and_then(|part| part.split_once('=')).ok_or_else(invalid)?;
     let mut service = ServiceOptions {
         url: url.to_owned(),
-        tenant: "tinylicious".to_owned(),
-        key: "12345".to_owned(),
+        tenant: TENANT.to_owned(),
+        key: KEY.to_owned(),
         pid: None,
     };
     for part in parts {
