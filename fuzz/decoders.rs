@@ -149,9 +149,10 @@ fn inbound(dialect: Dialect, inbound: &Inbound<'_>) {
             let _ = choose_version(dialect, connect.versions);
             assert!(unsupported_version(connect.versions).len() < 1024);
         }
-        ClientEvent::Presence(
-            PresenceRequest::Join { meta } | PresenceRequest::Update { meta },
-        ) => assert!(Raw::parse(meta).is_ok_and(|meta| meta.object().is_some())),
+        ClientEvent::Presence {
+            request: PresenceRequest::Join { meta } | PresenceRequest::Update { meta },
+            ..
+        } => assert!(Raw::parse(meta).is_ok_and(|meta| meta.object().is_some())),
         _ => {}
     }
 }

@@ -249,6 +249,21 @@ impl Shard {
         }
     }
 
+    /// Runs `f` on a document in memory as an event would. For the simulation, which brings a panic
+    /// about with it: no input is known to.
+    pub fn on_document(
+        &mut self,
+        now: Now,
+        key: &DocKey,
+        actions: &mut Vec<Action>,
+        f: impl FnOnce(&mut Document, &mut Port<'_>),
+    ) {
+        if let Some(slot) = self.docs.find(key) {
+            self.with(slot, actions, f);
+        }
+        self.drop_broken(now, actions);
+    }
+
     fn client_id(&mut self) -> ClientId {
         ClientId::from_bits(self.random.next())
     }

@@ -111,7 +111,7 @@ impl Checker {
         self.time(&doc, &op);
         self.earlier_life(&doc, &op);
         self.client_order(&doc, &op);
-        self.exactly_once(&mut doc, &op);
+        self.exactly_once(&mut doc, document, &op);
         self.summary(&mut doc, &op);
         self.membership(&mut doc, &op);
         doc.log.ops.push(op);
@@ -180,8 +180,12 @@ impl Checker {
         self.require(op.client_seq > writer.client_seq, Invariant::ClientOrder, text);
     }
 
-    fn exactly_once(&mut self, doc: &mut Doc, op: &Op) {
+    fn exactly_once(&mut self, doc: &mut Doc, document: &str, op: &Op) {
         if let Some(mark) = &op.mark {
+            let is_here = mark.split('-').next() == Some(document);
+            self.require(is_here, Invariant::DocumentsApart, || {
+                format!("{document}: {}", op.bytes)
+            });
             let is_new = doc.marks.insert(mark.clone());
             self.require(is_new, Invariant::ExactlyOnce, || op.bytes.clone());
         }

@@ -21,6 +21,8 @@ pub enum Wish {
     Send(Vec<u8>),
     /// End of stream, after what was sent.
     Finish,
+    /// The same, but the answers are waited for.
+    FinishAsking,
     /// Everything under way is lost, in both directions.
     Reset,
     /// The machine is gone: no byte and no sign any more.
@@ -60,6 +62,8 @@ pub struct Session {
     pub seen: u64,
     /// Marks of what the client has changed and not yet found in the order.
     pub pending: VecDeque<String>,
+    /// What it has last said of itself, if it is present.
+    pub present: Option<u64>,
     join_ref: u64,
     client_seq: i64,
     mode: String,
@@ -82,6 +86,7 @@ impl Session {
             client: String::new(),
             seen: start,
             pending: VecDeque::new(),
+            present: None,
             join_ref: 0,
             client_seq: 0,
             mode: String::new(),
@@ -103,7 +108,7 @@ impl Session {
         self.state = State::Away;
         self.client.clear();
         (self.client_seq, self.has_joined, self.has_submitted) = (0, false, false);
-        self.is_current = false;
+        (self.is_current, self.present) = (false, None);
     }
 
     fn is_writer(&self) -> bool {
@@ -126,6 +131,8 @@ pub struct Client {
     pub v2: bool,
     /// Does not wait for the namespace before it connects.
     is_eager: bool,
+    /// Says that it is present as soon as it is connected.
+    is_social: bool,
     is_upgraded: bool,
     pub random: Random,
     counter: u64,
@@ -143,12 +150,17 @@ impl Client {
             is_summarizer: random.chance(300),
             v2: random.chance(700),
             is_eager: random.chance(300),
+            is_social: random.chance(400),
             is_upgraded: false,
             counter: 0,
             heartbeat_ms: 0,
             batch_max: if random.chance(30) { 120 } else { 4 },
             random,
         }
+    }
+
+    pub fn is_in(&self, document: &str) -> bool {
+        self.sessions.iter().any(|session| session.document == document)
     }
 
     fn line(&self, session: usize) -> Line {
@@ -184,10 +196,14 @@ impl Client {
     pub fn opened(&mut self, socket: usize, now_ms: u64) -> Vec<Wish> {
         self.socket = Some(socket);
         (self.is_upgraded, self.heartbeat_ms) = (false, now_ms);
+        const REQUEST: &[u8] = b"GET /documents/t/d0 HTTP/1.1\r\nHost: h\r\n\r\n";
         let mut bytes = Vec::new();
-        if self.random.chance(100) {
+        match self.random.below(100) {
             // A connection that was used for REST before.
-            bytes.extend_from_slice(b"GET /documents/t/d0 HTTP/1.1\r\nHost: h\r\n\r\n");
+            0..10 => bytes.extend_from_slice(REQUEST),
+            // One that is used for nothing else: says all it has to say, then listens.
+            10..15 => return vec![Wish::Send(REQUEST.to_vec()), Wish::FinishAsking],
+            _ => {}
         }
         bytes.extend(upgrade(self.dialect));
         vec![Wish::Send(bytes)]
@@ -221,7 +237,7 @@ impl Client {
     pub fn hear(&mut self, heard: Heard, around: &mut Around<'_>) -> Vec<Wish> {
         match heard {
             Heard::Upgraded => self.upgraded(around),
-            Heard::Namespace if !self.is_eager => self.connect(0, around),
+            Heard::Namespace if !self.is_eager => self.connect_all(around),
             Heard::Ping => vec![self.send("3")],
             Heard::Reply { document, join_ref, ok } => {
                 let at = At { document: Some(document), join_ref: Some(join_ref) };
@@ -259,6 +275,7 @@ impl Client {
             Heard::Opened
             | Heard::Namespace
             | Heard::Pong
+            | Heard::Answered
             | Heard::Signal { .. }
             | Heard::Presence { .. } => Vec::new(),
         }
@@ -269,7 +286,7 @@ impl Client {
         if self.dialect == Dialect::SocketIo {
             let mut wishes = vec![self.send("40")];
             if self.is_eager {
-                wishes.extend(self.connect(0, around));
+                wishes.extend(self.connect_all(around));
             }
             return wishes;
         }
@@ -290,6 +307,11 @@ impl Client {
             wishes.extend(self.connect(session, around));
         }
         wishes
+    }
+
+    /// Socket.IO: every document in turn, over the one socket.
+    fn connect_all(&mut self, around: &mut Around<'_>) -> Vec<Wish> {
+        (0..self.sessions.len()).flat_map(|session| self.connect(session, around)).collect()
     }
 
     fn connect(&mut self, session: usize, around: &mut Around<'_>) -> Vec<Wish> {
@@ -338,7 +360,11 @@ impl Client {
         state.others = connected.clients;
         // What is missing comes by REST, which reads the disk.
         let head = around.checker.log(&state.document).head();
-        self.advance(session, head, around)
+        let mut wishes = self.advance(session, head, around);
+        if self.is_social && self.sessions[session].state == State::Up {
+            wishes.extend(self.presence(session, "joinPresence"));
+        }
+        wishes
     }
 
     fn refused(&mut self, session: usize, around: &mut Around<'_>) -> Vec<Wish> {
@@ -496,7 +522,11 @@ impl Client {
             0..55 => self.edit(session, around),
             55..62 => self.noop(session, around),
             62..72 => self.signal(session, around),
-            72..76 => self.presence(session),
+            72..76 => {
+                let names = ["joinPresence", "updatePresence", "leavePresence"];
+                let name = self.random.pick(&names).copied().unwrap_or_default();
+                self.presence(session, name)
+            }
             76..79 => self.ask_again(session, around),
             79..85 => self.summarize(session),
             85..88 => self.propose(session, around),
@@ -558,11 +588,17 @@ impl Client {
         vec![self.send(&text)]
     }
 
-    fn presence(&mut self, session: usize) -> Vec<Wish> {
-        let state = &self.sessions[session];
-        let meta = format!(r#"{{"doc":"{}","n":{}}}"#, state.document, self.counter);
-        let names = ["joinPresence", "updatePresence", "leavePresence"];
-        let name = self.random.pick(&names).copied().unwrap_or_default();
+    fn presence(&mut self, session: usize, name: &str) -> Vec<Wish> {
+        self.counter += 1;
+        let n = self.counter;
+        let state = &mut self.sessions[session];
+        let meta = format!(r#"{{"doc":"{}","n":{n}}}"#, state.document);
+        state.present = match name {
+            "joinPresence" => Some(n),
+            // Refused to those who are not present.
+            "updatePresence" => state.present.map(|_| n),
+            _ => None,
+        };
         let client = state.client.clone();
         let text = self.line(session).presence(name, &client, &meta);
         vec![self.send(&text)]

@@ -34,6 +34,14 @@ pub enum Invariant {
     PendingBounded,
     /// Signals and presence stay in their document, reach their target only, and come once.
     SignalStays,
+    /// What is said in one document of a socket stays apart from its others: an operation is where
+    /// it was meant to be, and what is heard names a document of the socket.
+    DocumentsApart,
+    /// When all is quiet, everyone who follows presence has the same picture: who is present, with
+    /// what was said last.
+    PresenceConverges,
+    /// Who asks by REST and ends its side is answered all the same, and then closed.
+    HalfClosedAnswered,
     /// A client in read mode is never in the order.
     ReaderNotSequenced,
     /// No client id is given out twice.
@@ -46,8 +54,10 @@ pub enum Invariant {
     TimeNeverFalls,
     /// The service never says what its wire does not know.
     WellFormed,
-    /// No document panics, none is found damaged.
+    /// No document panics by itself, none is found damaged.
     NoPanic,
+    /// A panic is its document's alone: its sockets close, the core and its others go on.
+    PanicIsolated,
     /// The history in memory is what the disk has.
     HistoryIsDisk,
     /// When everything works and nobody acts, everything pending becomes visible to everyone.

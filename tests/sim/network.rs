@@ -28,6 +28,8 @@ pub struct Socket {
     pub in_ms: u64,
     pub out_ms: u64,
     pub ear: Ear,
+    /// Its client has asked by REST, ended its side and listens, since then.
+    pub asks_since_ms: Option<u64>,
     pub heard_goodbye: bool,
     pub was_open_at_drain: bool,
 }
@@ -50,6 +52,7 @@ impl Socket {
             in_ms: 0,
             out_ms: 0,
             ear,
+            asks_since_ms: None,
             heard_goodbye: false,
             was_open_at_drain: false,
         }

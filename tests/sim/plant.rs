@@ -8,6 +8,7 @@ use crate::invariant::Invariant;
 use crate::speech::Heard;
 use bytes::Bytes;
 use levee_core::git::StoredObject;
+use levee_core::ids::DocKey;
 use levee_core::limits::Limits;
 use levee_core::record::{DocumentImage, OpRun, Record};
 
@@ -68,9 +69,19 @@ pub enum Plant {
     LosePersisted,
     /// A drain tells nobody.
     NoGoodbye,
+    /// An operation is in another document than the one it was sent to.
+    MisplaceOp,
+    /// What is heard names another document.
+    OtherName,
+    /// Somebody does not hear who comes and goes.
+    LosePresence,
+    /// Who ends its side is cut off, whatever it waits for.
+    CutHalfClosed,
+    /// A panic takes another document with it.
+    SpreadPanic,
 }
 
-pub const ALL: [(Plant, Invariant); 28] = [
+pub const ALL: [(Plant, Invariant); 33] = [
     (Plant::DropOps, Invariant::ReceiverOrder),
     (Plant::ChangeBytes, Invariant::SameBytes),
     (Plant::RepeatRecord, Invariant::DurableOrder),
@@ -99,6 +110,11 @@ pub const ALL: [(Plant, Invariant); 28] = [
     (Plant::OtherHistory, Invariant::HistoryIsDisk),
     (Plant::LosePersisted, Invariant::QuietSystemSettles),
     (Plant::NoGoodbye, Invariant::DrainTellsEveryone),
+    (Plant::MisplaceOp, Invariant::DocumentsApart),
+    (Plant::OtherName, Invariant::DocumentsApart),
+    (Plant::LosePresence, Invariant::PresenceConverges),
+    (Plant::CutHalfClosed, Invariant::HalfClosedAnswered),
+    (Plant::SpreadPanic, Invariant::PanicIsolated),
 ];
 
 impl Plant {
@@ -141,6 +157,9 @@ fn written(plant: Plant, doc: &Doc, text: &str) -> String {
         Plant::RepeatMark if text.contains("\"type\":\"op\"") => {
             let mark = doc.log.ops.iter().rev().find_map(|op| op.mark.clone());
             mark.and_then(|mark| replaced("contents", format!(r#"{{"mark":"{mark}"}}"#)))
+        }
+        Plant::MisplaceOp if text.contains("\"type\":\"op\"") => {
+            replaced("contents", r#"{"mark":"d9-0-0"}"#.to_owned())
         }
         Plant::StrangerWrites if text.contains("\"type\":\"op\"") => {
             replaced("clientId", "\"00000000-0000-4000-8000-000000000000\"".to_owned())
@@ -243,6 +262,11 @@ pub fn on_objects(plant: Option<Plant>, objects: &mut [StoredObject]) {
     }
 }
 
+/// Which of the others a panic takes with it.
+pub fn on_panic(plant: Option<Plant>, others: &[DocKey]) -> &[DocKey] {
+    if plant == Some(Plant::SpreadPanic) { others } else { &[] }
+}
+
 /// The bytes of whole frames, as a socket is to carry them.
 pub fn on_bytes(plant: Option<Plant>, now_ms: u64, frames: &mut [u8]) {
     if !Plant::Garbage.strikes(plant, now_ms) {
@@ -271,6 +295,9 @@ pub fn on_heard(plant: Option<Plant>, mut heard: Vec<Heard>, now_ms: u64) -> Vec
                 heard.remove(at);
             }
         }
+        Plant::LosePresence if strikes => {
+            heard.retain(|h| !matches!(h, Heard::Presence { is_state: false, .. }));
+        }
         Plant::NoGoodbye => heard.retain(|h| !matches!(h, Heard::Goodbye | Heard::Close(_))),
         Plant::EarlyNack => {
             if let Some(at) = heard.iter().position(|h| matches!(h, Heard::Nack { .. })) {
@@ -293,6 +320,9 @@ fn change(plant: Plant, heard: &mut Heard, strikes: bool) {
         (Plant::LeakSignal, Heard::Signal { at, content, .. }) => {
             let is_mark = content.contains('-') && at.document.is_some();
             at.document = if is_mark { Some("d9".to_owned()) } else { at.document.take() };
+        }
+        (Plant::OtherName, Heard::Ops { at, .. }) if strikes => {
+            at.document = Some("d9".to_owned());
         }
         (Plant::SilentConnect, Heard::Connected(connected)) if strikes => {
             connected.at.join_ref = Some("another".to_owned());

@@ -4,6 +4,7 @@ use crate::checker::Checker;
 use crate::invariant::Invariant;
 use crate::speech::{At, Heard};
 use levee_core::dialect::Dialect;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Slack over `CONNECT_ANSWER_MS`: one sweep, one tick, the network on the way there.
@@ -20,6 +21,8 @@ struct Receiver {
     catch_ups: u32,
     own_seen: i64,
     nacked: Option<i64>,
+    /// Who is present, once it has been told: client and what it said, by reference.
+    presence: Option<BTreeMap<String, (String, u64)>>,
     signals: BTreeSet<String>,
 }
 
@@ -130,15 +133,29 @@ impl Receivers {
             Heard::Signal { sender, content, .. } => {
                 self.signal(checker, key, sender.as_ref(), content)
             }
-            Heard::Presence { payload, .. } => {
+            Heard::Presence { payload, is_state, .. } => {
                 let text = payload.to_string();
                 let foreign = text.split("\"doc\":\"").skip(1).any(|rest| {
                     !rest.strip_prefix(document).is_some_and(|rest| rest.starts_with('"'))
                 });
                 checker.require(!foreign, Invariant::SignalStays, || format!("{document}: {text}"));
+                if let Some(receiver) = self.receivers.get_mut(&key) {
+                    receiver.presence(payload, *is_state);
+                }
             }
             _ => {}
         }
+    }
+
+    /// In which document a signal was sent.
+    pub fn document_of(&self, content: &str) -> Option<&str> {
+        Some(&self.signals.get(content)?.document)
+    }
+
+    /// Who is present, as far as this receiver has been told.
+    pub fn presence(&self, socket: usize, document: &str) -> Option<Vec<&(String, u64)>> {
+        let receiver = self.receivers.get(&(socket, document.to_owned()))?;
+        Some(receiver.presence.as_ref()?.values().collect())
     }
 
     fn answered(&mut self, key: &(usize, String), at: &At) {
@@ -169,7 +186,28 @@ impl Receivers {
     }
 }
 
+/// The entries of `{user: {metas: […]}}`: reference, client and what it said.
+fn entries(users: &Value) -> impl Iterator<Item = (String, (String, u64))> {
+    let users = users.as_object().into_iter().flat_map(|users| users.values());
+    users.filter_map(|user| user["metas"].as_array()).flatten().map(|meta| {
+        let text = |name: &str| meta[name].as_str().unwrap_or_default().to_owned();
+        (text("phx_ref"), (text("clientId"), meta["n"].as_u64().unwrap_or(0)))
+    })
+}
+
 impl Receiver {
+    /// As Phoenix.Presence does: a state replaces all, a diff adds and then takes away.
+    fn presence(&mut self, payload: &Value, is_state: bool) {
+        if is_state {
+            self.presence = Some(entries(payload).collect());
+        } else if let (Some(present), true) = (&mut self.presence, payload["joins"].is_object()) {
+            present.extend(entries(&payload["joins"]));
+            for (reference, _) in entries(&payload["leaves"]) {
+                present.remove(&reference);
+            }
+        }
+    }
+
     fn ops(
         &mut self,
         checker: &mut Checker,

@@ -29,12 +29,16 @@ impl World {
         let is_turn = matches!(event, Event::Turn);
         let mut actions = Vec::new();
         self.shards[shard].handle(now, event, &mut actions);
-        for action in actions {
-            self.perform(shard, action);
-        }
+        self.do_all(shard, actions);
         if !is_turn && !std::mem::replace(&mut self.turns[shard], true) {
             let delay_ms = self.fate.below(3);
             self.at(delay_ms, Step::Turn { shard });
+        }
+    }
+
+    pub fn do_all(&mut self, shard: usize, actions: Vec<Action>) {
+        for action in actions {
+            self.perform(shard, action);
         }
     }
 
@@ -92,7 +96,12 @@ impl World {
     }
 
     fn logged(&mut self, log: &LogEvent) {
-        if matches!(log.what, "document panicked" | "document damaged") {
+        let is_wanted = log.what == "document panicked"
+            && self.panics_wanted.is_some()
+            && log.doc == self.panics_wanted;
+        if is_wanted {
+            self.panics_wanted = None;
+        } else if matches!(log.what, "document panicked" | "document damaged") {
             self.checker.fail(Invariant::NoPanic, format!("{log:?}"));
         }
     }
@@ -259,9 +268,17 @@ impl World {
                 Heard::Connected(connected) => connected.at.document.clone(),
                 Heard::ConnectError { at, .. }
                 | Heard::Ops { at, .. }
-                | Heard::Signal { at, .. }
                 | Heard::Nack { at, .. }
                 | Heard::Presence { at, .. } => at.document.clone(),
+                // Socket.IO does not say, and what is in it does.
+                Heard::Signal { at, content, .. } => at.document.clone().or_else(|| {
+                    let sent_in = self.receivers.document_of(content)?;
+                    self.clients[client].is_in(sent_in).then(|| sent_in.to_owned())
+                }),
+                Heard::Answered | Heard::Refused(_) => {
+                    self.sockets[socket].asks_since_ms = None;
+                    continue;
+                }
                 Heard::Goodbye | Heard::Close(_) => {
                     self.sockets[socket].heard_goodbye = true;
                     continue;
@@ -271,6 +288,11 @@ impl World {
             let Some(document) = document.or_else(|| only.clone()) else {
                 continue;
             };
+            let is_of_socket =
+                matches!(heard, Heard::Signal { .. }) || self.clients[client].is_in(&document);
+            self.checker.require(is_of_socket, Invariant::DocumentsApart, || {
+                format!("client {client} hears {heard:?}")
+            });
             let key = DocKey::new("t", &document);
             let published = self.shards[self.shard_of(&key)].published(&key);
             let head = self.checker.log(&document).head();
@@ -373,7 +395,11 @@ impl World {
     /// The client's end of the stream has arrived.
     pub fn server_end(&mut self, socket: usize) {
         self.sockets[socket].ended = true;
-        if self.sockets[socket].conn.is_some() {
+        let Socket { conn: Some(conn), shard, is_dead, .. } = self.sockets[socket] else {
+            return;
+        };
+        let owes_answer = !is_dead && self.shards[shard].peer_ended(conn);
+        if !owes_answer || self.plant == Some(Plant::CutHalfClosed) {
             self.close_now(socket);
         }
     }
@@ -432,6 +458,13 @@ impl World {
 
     pub fn client_lost(&mut self, socket: usize) {
         let client = self.sockets[socket].client;
+        let state = &mut self.sockets[socket];
+        let is_unanswered = state.asks_since_ms.take().is_some() && !state.is_cut;
+        // A process that ends closes who has not finished asking.
+        let is_excused = self.is_draining || self.ends_since_ms.is_some();
+        self.checker.require(!is_unanswered || is_excused, Invariant::HalfClosedAnswered, || {
+            format!("client {client}, socket {socket}")
+        });
         if self.clients[client].socket == Some(socket) {
             self.with_client(client, |client, around| client.lost(around));
         }
@@ -448,6 +481,11 @@ impl World {
             match (wish, socket) {
                 (Wish::Open, _) => self.open(client),
                 (Wish::Send(bytes), Some(socket)) => self.client_sends(socket, bytes),
+                (Wish::FinishAsking, Some(socket)) => {
+                    self.sockets[socket].asks_since_ms = Some(self.now_ms);
+                    let delay_ms = self.arrives(socket);
+                    self.at(delay_ms, Step::ServerEnd { socket });
+                }
                 (Wish::Finish, Some(socket)) => {
                     let delay_ms = self.arrives(socket);
                     self.at(delay_ms, Step::ServerEnd { socket });

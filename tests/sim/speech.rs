@@ -188,13 +188,16 @@ pub enum Heard {
     },
     Presence {
         at: At,
+        is_state: bool,
         payload: Value,
     },
+    /// A REST answer.
+    Answered,
     Goodbye,
     Close(u16),
 }
 
-/// Which document and which join of its topic; neither is named by most events of Socket.IO.
+/// Which document and which join of its topic; neither is named by some events of Socket.IO.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct At {
     pub document: Option<String>,
@@ -235,7 +238,9 @@ impl Ear {
             let status = head.get(9..12).and_then(|text| text.parse().ok()).unwrap_or(0);
             self.bytes.drain(..end + 4);
             if status == 204 {
-                return self.hear(b"");
+                heard.push(Heard::Answered);
+                heard.extend(self.hear(b"")?);
+                return Ok(heard);
             }
             if status != 101 {
                 self.bytes.clear();
@@ -306,7 +311,8 @@ fn socketio(text: &str) -> Result<Option<Heard>, serde_json::Error> {
             "nack" => nack(document(1)?, args[2], |nacks| nacks[0].clone())?,
             "presence_state" | "presence_diff" | "presence_error" => {
                 let payload = serde_json::from_str(args[2].get())?;
-                Heard::Presence { at: document(1)?, payload }
+                let is_state = name == "presence_state";
+                Heard::Presence { at: document(1)?, is_state, payload }
             }
             _ => return event_of(At::default(), name, args[1]),
         }));
@@ -339,7 +345,8 @@ fn phoenix(text: &str) -> Result<Option<Heard>, serde_json::Error> {
         }
         "nack" => nack(at, payload, |payload| payload["nacks"][0].clone())?,
         "presence_state" | "presence_diff" | "presence_error" => {
-            Heard::Presence { at, payload: serde_json::from_str(payload.get())? }
+            let is_state = name == "presence_state";
+            Heard::Presence { at, is_state, payload: serde_json::from_str(payload.get())? }
         }
         "phx_reply" if topic == "phoenix" => Heard::Pong,
         "phx_reply" => {
@@ -377,7 +384,13 @@ fn event_of(at: At, name: &str, raw: &RawValue) -> Result<Option<Heard>, serde_j
 fn connected(at: At, raw: &RawValue) -> Result<Connected, serde_json::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
+    struct Claims {
+        document_id: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Success<'a> {
+        claims: Claims,
         client_id: String,
         mode: String,
         initial_clients: Vec<Value>,
@@ -386,8 +399,9 @@ fn connected(at: At, raw: &RawValue) -> Result<Connected, serde_json::Error> {
     }
     let success: Success<'_> = serde_json::from_str(raw.get())?;
     let id = |client: &Value| client["clientId"].as_str().unwrap_or("").to_owned();
+    let document = at.document.or(success.claims.document_id);
     Ok(Connected {
-        at,
+        at: At { document, join_ref: at.join_ref },
         client: success.client_id,
         mode: success.mode,
         clients: success.initial_clients.iter().map(id).collect(),

@@ -13,14 +13,14 @@ use levee_core::auth::{Keyring, Tenant, TenantKeys};
 use levee_core::conns::LINK_SLOTS_FROM;
 use levee_core::dialect::Dialect;
 use levee_core::document::initial_checkpoint;
-use levee_core::event::{Event, Mail};
+use levee_core::event::{Action, Event, Mail};
 use levee_core::git::{SummaryVerdict, create_document};
 use levee_core::ids::{BatchId, ConnId, DocKey, Now, PartitionId, Seq, ShardId};
 use levee_core::limits::{Limits, TICK_MS};
 use levee_core::placement::Placement;
 use levee_core::record::StoreFault;
 use levee_core::session::Connection;
-use levee_core::shard::{Shard, ShardConfig};
+use levee_core::shard::{Published, Shard, ShardConfig};
 use levee_core::summary::SummaryJob;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ use std::sync::Arc;
 const UNIX_MS: u64 = 1_760_000_000_000;
 /// How long everything may take to settle once nobody acts: dead peers, their leaves, answers.
 const SETTLE_MS: u64 = 400_000;
+/// How long one may wait who has asked by REST and ended its side.
+const ASKED_MS: u64 = 20_000;
 const DRAIN_MS: u64 = 30_000;
 /// How long a process may take to end: a stalled store, and the patience with dead peers.
 const SHUTDOWN_MS: u64 = 120_000;
@@ -106,6 +108,8 @@ pub enum Step {
     ClockJumps {
         by_ms: i64,
     },
+    /// A document panics in the middle of something.
+    Panic,
     Crash,
     /// SIGTERM: a drain while clients work, then the end of the process.
     Shutdown,
@@ -128,6 +132,7 @@ pub struct Plan {
     pub stalls: u64,
     pub crashes: u64,
     pub shutdowns: u64,
+    pub panics: u64,
     pub slow_readers: u64,
 }
 
@@ -157,6 +162,7 @@ impl Plan {
             crashes: if random.chance(500) { random.between(1, 4) } else { 0 },
             shutdowns: random.below(5) / 4,
             slow_readers: if random.chance(300) { 200 } else { 0 },
+            panics: if random.chance(250) { random.between(1, 4) } else { 0 },
         }
     }
 }
@@ -186,6 +192,8 @@ pub struct World {
     pub is_draining: bool,
     /// The process is asked to end, under load, since then.
     pub ends_since_ms: Option<u64>,
+    /// The document that is made to panic.
+    pub panics_wanted: Option<DocKey>,
     quiet_since_ms: u64,
     pub steps_taken: u64,
     is_traced: bool,
@@ -223,6 +231,7 @@ impl World {
             is_quiet: false,
             is_draining: false,
             ends_since_ms: None,
+            panics_wanted: None,
             quiet_since_ms: 0,
             steps_taken: 0,
             is_traced: std::env::var_os("SIM_TRACE").is_some(),
@@ -262,7 +271,7 @@ impl World {
             let mut names = self.plan.documents.clone();
             // Under a small bound no socket can take the welcomes of two documents at once.
             let is_small = self.plan.limits.outbox_bytes_max < 1 << 20;
-            let several = dialect != Dialect::SocketIo && !is_small && self.fate.chance(400);
+            let several = !is_small && self.fate.chance(400);
             let wanted = if several { self.fate.between(1, 3) } else { 1 };
             let mut sessions = Vec::new();
             for _ in 0..wanted.min(names.len() as u64) {
@@ -288,6 +297,10 @@ impl World {
         for _ in 0..self.plan.shutdowns {
             let at_ms = self.fate.below(active_ms);
             self.at(at_ms, Step::Shutdown);
+        }
+        for _ in 0..self.plan.panics {
+            let at_ms = self.fate.below(active_ms);
+            self.at(at_ms, Step::Panic);
         }
         if self.fate.chance(300) {
             let at_ms = self.fate.below(active_ms);
@@ -367,6 +380,7 @@ impl World {
             Step::ClientHears { socket, heard } => return self.client_hears(socket, heard),
             Step::ClientLost { socket } => return self.client_lost(socket),
             Step::ClientActs { client } => return self.client_acts(client),
+            Step::Panic => return self.panic_somewhere(),
             Step::Crash => return self.crash(),
             Step::Shutdown => return self.shut_down(),
             Step::Restart => return self.restart(),
@@ -429,6 +443,10 @@ impl World {
     }
 
     fn load(&mut self, doc: &DocKey, fault: Option<StoreFault>) {
+        if self.disk.under_way.contains_key(&self.plan.placement.partition(doc)) {
+            // A partition does one thing after the other.
+            return self.at(1, Step::Load { doc: doc.clone(), fault });
+        }
         let image = match fault {
             Some(fault) => Err(fault),
             None => {
@@ -513,6 +531,7 @@ impl World {
         self.by_conn.clear();
         self.rings.clear();
         for socket in 0..self.sockets.len() {
+            self.sockets[socket].asks_since_ms = None;
             if self.sockets[socket].is_open {
                 self.sockets[socket].is_open = false;
                 self.receivers.gone(socket);
@@ -569,9 +588,55 @@ impl World {
         self.plan.slow_readers = 0;
     }
 
+    /// A document panics, with its state half changed.
+    fn panic_somewhere(&mut self) {
+        let Some(name) = self.fate.pick(&self.plan.documents).cloned() else {
+            return;
+        };
+        let key = DocKey::new("t", &name);
+        let shard = self.shard_of(&key);
+        let others = self.plan.documents.iter().filter(|other| **other != name);
+        let others: Vec<DocKey> = others.map(|other| DocKey::new("t", other)).collect();
+        let Some(state) = self.shards.get_mut(shard).filter(|s| s.published(&key).is_some()) else {
+            return;
+        };
+        let seen = |shard: &Shard| others.iter().map(|key| shard.published(key)).collect();
+        let before: Vec<Option<Published>> = seen(state);
+        let now = Now { mono_ms: self.now_ms, unix_ms: UNIX_MS + self.now_ms };
+        let mut actions = Vec::new();
+        let broken = [&key].into_iter().chain(crate::plant::on_panic(self.plant, &others));
+        for key in broken {
+            state.on_document(now, key, &mut actions, |document, _| {
+                // Its writers leave, and nobody will know.
+                document.evict_idle(now, 0);
+                std::panic::resume_unwind(Box::new("a document panics"));
+            });
+        }
+        let is_gone = state.published(&key).is_none();
+        let after: Vec<Option<Published>> = seen(state);
+        let strangers = actions.iter().filter(|action| match action {
+            Action::Close { conn, .. } => {
+                let socket = self.by_conn.get(&(shard, *conn));
+                let client = socket.map(|socket| self.sockets[*socket].client);
+                !client.is_some_and(|client| self.clients[client].is_in(&name))
+            }
+            _ => false,
+        });
+        let strangers = strangers.count();
+        let is_alone = is_gone && before == after && strangers == 0;
+        self.checker.require(is_alone, Invariant::PanicIsolated, || {
+            format!("{name}: {before:?}, then {after:?}, {strangers} strangers closed")
+        });
+        self.panics_wanted = Some(key);
+        self.do_all(shard, actions);
+        let is_told = self.panics_wanted.take().is_none();
+        self.checker.require(is_told, Invariant::PanicIsolated, || format!("{name}: no word"));
+    }
+
     /// Looks around now and then; once all is quiet, whether everything has settled.
     fn look(&mut self) {
         self.receivers.connects_are_answered(&mut self.checker, self.now_ms);
+        self.askers_are_answered();
         self.compare_history();
         if !self.is_quiet && self.fate.chance(100) {
             self.broadcast();
@@ -591,21 +656,70 @@ impl World {
                 return self.checker.fail(Invariant::DrainTellsEveryone, detail);
             }
         } else if self.is_quiet {
-            match self.unsettled() {
-                None => {
-                    self.checker.summaries_are_answered();
-                    self.is_draining = true;
-                    self.quiet_since_ms = self.now_ms;
-                    self.at(0, Step::Drain);
-                }
-                Some(what) if quiet_ms > SETTLE_MS => {
-                    self.checker.summaries_are_answered();
-                    self.checker.fail(Invariant::QuietSystemSettles, what);
-                }
-                Some(_) => {}
-            }
+            self.look_for_rest(quiet_ms);
         }
         self.at(300, Step::Look);
+    }
+
+    /// Everything comes to rest, within its time; then the service drains.
+    fn look_for_rest(&mut self, quiet_ms: u64) {
+        let is_late = quiet_ms > SETTLE_MS;
+        let unsettled = self.unsettled().map(|what| (Invariant::QuietSystemSettles, what));
+        let strange = || Some((Invariant::PresenceConverges, self.strange_presence()?));
+        match unsettled.or_else(strange) {
+            Some((invariant, what)) if is_late => {
+                self.checker.summaries_are_answered();
+                self.checker.fail(invariant, what);
+            }
+            Some(_) => {}
+            None => {
+                self.checker.summaries_are_answered();
+                self.is_draining = true;
+                self.quiet_since_ms = self.now_ms;
+                self.at(0, Step::Drain);
+            }
+        }
+    }
+
+    /// Nobody who has ended its side waits for long.
+    fn askers_are_answered(&mut self) {
+        for (at, socket) in self.sockets.iter().enumerate() {
+            let since_ms = socket.asks_since_ms.filter(|_| socket.is_open && !socket.is_dead);
+            let is_late = since_ms.is_some_and(|since_ms| self.now_ms - since_ms > ASKED_MS);
+            self.checker.require(!is_late, Invariant::HalfClosedAnswered, || {
+                format!("socket {at} waits since {since_ms:?}")
+            });
+        }
+    }
+
+    /// Where somebody's picture of who is present is not what those have said last.
+    fn strange_presence(&self) -> Option<String> {
+        let up = || {
+            let sessions = self.clients.iter().flat_map(|client| {
+                client.sessions.iter().map(move |session| (client.socket, session))
+            });
+            sessions.filter(|(_, session)| session.state == crate::clients::State::Up)
+        };
+        for (socket, session) in up() {
+            let document = &session.document;
+            let picture = socket.and_then(|socket| self.receivers.presence(socket, document));
+            let Some(picture) = picture else { continue };
+            let said = up().filter(|(_, other)| other.document == *document);
+            let mut said: BTreeMap<&str, Option<u64>> =
+                said.map(|(_, other)| (&*other.client, other.present)).collect();
+            let key = DocKey::new("t", document);
+            // Sockets that died are in the document until that is found out.
+            let there = self.shards.get(self.shard_of(&key)).map(|shard| shard.clients(&key));
+            let there = there.unwrap_or_default();
+            let is_right = picture.iter().all(|(client, n)| match said.remove(&**client) {
+                Some(present) => present == Some(*n),
+                None => there.iter().any(|there| there.as_str() == client),
+            });
+            if !is_right || said.values().any(Option::is_some) {
+                return Some(format!("{}: {picture:?}, not {said:?}", session.client));
+            }
+        }
+        None
     }
 
     /// What has not settled yet.

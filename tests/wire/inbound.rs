@@ -216,7 +216,7 @@ fn show(dialect: Dialect, inbound: &Inbound<'_>) -> String {
                 }
             }
         }
-        ClientEvent::Presence(request) => match request {
+        ClientEvent::Presence { request, .. } => match request {
             levee_core::dialect::PresenceRequest::Join { meta } => {
                 writeln!(text, "  Presence join {}", raw(meta)).unwrap();
             }

@@ -137,12 +137,40 @@ pub enum ClientEvent<'a> {
     RequestOps {
         from: i64,
     },
-    /// `presence_v1`, on both wires.
-    Presence(PresenceRequest<'a>),
+    /// `presence_v1`, on both wires; the client id as sent, which only Socket.IO has.
+    Presence {
+        client_id: Option<&'a str>,
+        request: PresenceRequest<'a>,
+    },
     /// A known event with a payload of the wrong shape; answered in its wire's way.
     Malformed(Malformed),
     /// An event this service does not know: ignored, logged once.
     Unknown,
+}
+
+impl<'a> ClientEvent<'a> {
+    /// The client that the event is said to come from, where it says so itself. A Socket.IO event
+    /// has no other address.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&'a str> {
+        match self {
+            Self::Submit(submit) => Some(submit.client_id),
+            Self::Signals(signals) => Some(signals.client_id),
+            Self::Presence { client_id, .. } => *client_id,
+            Self::OpenNamespace
+            | Self::OpenForeignNamespace(_)
+            | Self::Join
+            | Self::Leave
+            | Self::Disconnect
+            | Self::Heartbeat(_)
+            | Self::Alive
+            | Self::Connect(_)
+            | Self::Noop { .. }
+            | Self::RequestOps { .. }
+            | Self::Malformed(_)
+            | Self::Unknown => None,
+        }
+    }
 }
 
 /// Which heartbeat asks for which answer.

@@ -109,17 +109,22 @@ fn decode_small_event<'a>(topic: &str, name: &[u8], payload: Raw<'a>) -> ClientE
             Some(from) => ClientEvent::RequestOps { from },
             None => ClientEvent::Unknown,
         },
-        b"\"joinPresence\"" => ClientEvent::Presence(match meta(payload) {
+        b"\"joinPresence\"" => presence(match meta(payload) {
             Some(meta) => PresenceRequest::Join { meta },
             None => PresenceRequest::Malformed,
         }),
-        b"\"updatePresence\"" => ClientEvent::Presence(match meta(payload) {
+        b"\"updatePresence\"" => presence(match meta(payload) {
             Some(meta) => PresenceRequest::Update { meta },
             None => PresenceRequest::Malformed,
         }),
-        b"\"leavePresence\"" => ClientEvent::Presence(PresenceRequest::Leave),
+        b"\"leavePresence\"" => presence(PresenceRequest::Leave),
         _ => ClientEvent::Unknown,
     }
+}
+
+/// The topic names the document and its client.
+fn presence(request: PresenceRequest<'_>) -> ClientEvent<'_> {
+    ClientEvent::Presence { client_id: None, request }
 }
 
 /// Passes an object, or any other value, and returns the last value of each name.
@@ -410,10 +415,10 @@ mod tests {
         let request = ClientEvent::RequestOps { from: -1 };
         assert_eq!(event("requestOps", r#"{"from":-1}"#), request);
         assert_eq!(event("anything", "{}"), ClientEvent::Unknown);
-        let join = ClientEvent::Presence(PresenceRequest::Join { meta: br#"{"a":1}"# });
+        let join = presence(PresenceRequest::Join { meta: br#"{"a":1}"# });
         assert_eq!(event("joinPresence", r#"{"meta":{"a":1}}"#), join);
         for payload in ["{}", "[]", r#"{"meta":7}"#, r#"{"meta":{},"clientId":"mine"}"#] {
-            let fault = ClientEvent::Presence(PresenceRequest::Malformed);
+            let fault = presence(PresenceRequest::Malformed);
             assert_eq!(event("updatePresence", payload), fault);
         }
     }

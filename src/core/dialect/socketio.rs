@@ -99,15 +99,9 @@ fn decode_args(json: &[u8], ack_id: Option<u64>) -> Result<ClientEvent<'_>, Json
             Some(ack_id) => ClientEvent::Heartbeat(Heartbeat::AppPing { ack_id }),
             None => ClientEvent::Alive,
         },
-        b"\"joinPresence\"" => ClientEvent::Presence(match meta(first, second) {
-            Some(meta) => PresenceRequest::Join { meta },
-            None => PresenceRequest::Malformed,
-        }),
-        b"\"updatePresence\"" => ClientEvent::Presence(match meta(first, second) {
-            Some(meta) => PresenceRequest::Update { meta },
-            None => PresenceRequest::Malformed,
-        }),
-        b"\"leavePresence\"" => ClientEvent::Presence(PresenceRequest::Leave),
+        b"\"joinPresence\"" => presence(first, second, |meta| PresenceRequest::Join { meta }),
+        b"\"updatePresence\"" => presence(first, second, |meta| PresenceRequest::Update { meta }),
+        b"\"leavePresence\"" => presence(first, second, |_| PresenceRequest::Leave),
         // Telemetry of a client that goes, and a feature of other services.
         b"\"client_disconnect\"" | b"\"disconnect_document\"" => ClientEvent::Alive,
         _ if name.kind() == Kind::String => ClientEvent::Unknown,
@@ -136,6 +130,17 @@ fn signals<'a>(client_id: Option<Raw<'a>>, batches: Option<Raw<'a>>) -> ClientEv
         }
         (Some(_) | None, Some(_) | None) => ClientEvent::Malformed(Malformed::Signal),
     }
+}
+
+/// A presence request. The client id says which document of the socket it is for.
+fn presence<'a>(
+    first: Option<Raw<'a>>,
+    second: Option<Raw<'a>>,
+    request: impl FnOnce(&'a [u8]) -> PresenceRequest<'a>,
+) -> ClientEvent<'a> {
+    let client_id = first.and_then(plain_text).or_else(|| second.and_then(plain_text));
+    let request = meta(first, second).map_or(PresenceRequest::Malformed, request);
+    ClientEvent::Presence { client_id, request }
 }
 
 /// The state that a presence request brings: `clientId, meta`, either of them absent; `{"meta":…}`
@@ -351,16 +356,18 @@ mod tests {
 
     #[test]
     fn presence_state_stands_in_any_place() {
-        let join = |meta| ClientEvent::Presence(PresenceRequest::Join { meta });
+        let of = |client_id, request| ClientEvent::Presence { client_id, request };
+        let join = |meta| of(Some("c"), PresenceRequest::Join { meta });
         assert_eq!(event(r#"42["joinPresence","c",{"a":1}]"#), join(br#"{"a":1}"#));
         assert_eq!(event(r#"42["joinPresence",{"a":1},"c"]"#), join(br#"{"a":1}"#));
         assert_eq!(event(r#"42["joinPresence","c",{"meta":{"a":1}}]"#), join(br#"{"a":1}"#));
-        assert_eq!(event(r#"42["joinPresence"]"#), join(b"{}"));
         assert_eq!(event(r#"42["joinPresence","c"]"#), join(b"{}"));
-        let malformed = ClientEvent::Presence(PresenceRequest::Malformed);
-        assert_eq!(event(r#"42["updatePresence","c",[1]]"#), malformed);
-        assert_eq!(event(r#"42["updatePresence",7]"#), malformed);
-        let leave = ClientEvent::Presence(PresenceRequest::Leave);
+        let join = of(None, PresenceRequest::Join { meta: b"{}" });
+        assert_eq!(event(r#"42["joinPresence"]"#), join);
+        let malformed = |client_id| of(client_id, PresenceRequest::Malformed);
+        assert_eq!(event(r#"42["updatePresence","c",[1]]"#), malformed(Some("c")));
+        assert_eq!(event(r#"42["updatePresence",7]"#), malformed(None));
+        let leave = of(Some("c"), PresenceRequest::Leave);
         assert_eq!(event(r#"42["leavePresence","c"]"#), leave);
     }
 

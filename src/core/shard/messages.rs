@@ -126,11 +126,7 @@ impl Shard {
         let Some(c) = self.conns.get(conn) else {
             return false;
         };
-        let client_id = match &inbound.event {
-            ClientEvent::Submit(submit) => Some(submit.client_id),
-            ClientEvent::Signals(signals) => Some(signals.client_id),
-            _ => None,
-        };
+        let client_id = inbound.event.client_id();
         let is_foreign = client_id.is_some_and(|id| c.state.seat_of(id).is_none());
         let mut cores: Vec<ShardId> = Vec::new();
         for channel in &c.state.channels {
@@ -162,11 +158,7 @@ impl Shard {
         event: ClientEvent<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let client_id = match &event {
-            ClientEvent::Submit(submit) => Some(submit.client_id),
-            ClientEvent::Signals(signals) => Some(signals.client_id),
-            _ => None,
-        };
+        let client_id = event.client_id();
         let Some(state) = self.connection(conn) else {
             return;
         };
@@ -206,7 +198,7 @@ impl Shard {
             }
             ClientEvent::Noop { reference_seq } => document.heard(now, seat.member, reference_seq),
             ClientEvent::RequestOps { from } => document.request_ops(port, seat.member, from),
-            ClientEvent::Presence(request) => document.presence(port, seat.member, request),
+            ClientEvent::Presence { request, .. } => document.presence(port, seat.member, request),
             _ => {}
         });
     }
