@@ -74,19 +74,24 @@ fn seeds() {
     let is_verbose = std::env::var_os("SIM_VERBOSE").is_some();
     let mut failures = Vec::new();
     let (mut shown, mut steps) = (0, 0);
-    for (seed, outcome) in on_every_core(first..first + count, run) {
+    let said = |seed| {
+        let outcome = run(seed);
+        match &outcome {
+            Ok(outcome) if is_verbose => {
+                println!("seed {seed}: {} steps, {} heard", outcome.steps, outcome.shown);
+            }
+            Ok(_) => {}
+            Err(failure) => println!("{failure}"),
+        }
+        outcome
+    };
+    for (seed, outcome) in on_every_core(first..first + count, said) {
         match outcome {
             Ok(outcome) => {
-                if is_verbose {
-                    println!("seed {seed}: {} steps, {} heard", outcome.steps, outcome.shown);
-                }
                 shown += outcome.shown;
                 steps += outcome.steps;
             }
-            Err(failure) => {
-                println!("{failure}");
-                failures.push(seed);
-            }
+            Err(_) => failures.push(seed),
         }
     }
     println!("{count} seeds, {steps} steps, {shown} operations heard");
