@@ -627,6 +627,10 @@ impl World {
         self.checker.require(is_alone, Invariant::PanicIsolated, || {
             format!("{name}: {before:?}, then {after:?}, {strangers} strangers closed")
         });
+        // Its sockets close with no more than a nack, if a drain is under way too.
+        for socket in &mut self.sockets {
+            socket.was_open_at_drain &= !self.clients[socket.client].is_in(&name);
+        }
         self.panics_wanted = Some(key);
         self.do_all(shard, actions);
         let is_told = self.panics_wanted.take().is_none();

@@ -30,7 +30,7 @@ pub(crate) fn client_event(event: &ClientEvent<'_>) -> Option<&'static str> {
         ClientEvent::Signals(_) => Some("submitSignal"),
         ClientEvent::Noop { .. } => Some("noop"),
         ClientEvent::RequestOps { .. } => Some("requestOps"),
-        ClientEvent::Presence(request) => match request {
+        ClientEvent::Presence { request, .. } => match request {
             PresenceRequest::Join { .. } => Some("joinPresence"),
             PresenceRequest::Update { .. } => Some("updatePresence"),
             PresenceRequest::Leave => Some("leavePresence"),
