@@ -44,7 +44,7 @@ export function createRuntimeFactory(
     schema,
     minVersionForCollaboration: version,
     // Fluid before 2.111 reads these two in its place.
-    compatibilityMode: version.startsWith("1.") ? "1" : "2",
+    compatibilityMode: version.startsWith("1.") ? ("1" as const) : ("2" as const),
     minVersionForCollabOverride: version,
   };
   return new RuntimeFactory(createDOProviderContainerRuntimeFactory(props));

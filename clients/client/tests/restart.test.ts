@@ -45,10 +45,13 @@ test.each(serializations)(
       await pause(life === 2 ? 6000 : random.below(500));
       written.push(...write(first, `e${life}`, 5));
       await running.resume();
+      const upMs = performance.now();
       await until(() => apps.every(({ container }) => !container.isDirty), {
         what: `every edit of life ${life} acknowledged`,
         timeoutMs: 40_000,
       });
+      const backMs = Math.round(performance.now() - upMs);
+      console.log(`${serialization}, life ${life}: all saved ${backMs} ms after it was up again`);
       expect(apps.map(({ container }) => container.disposed)).toEqual([false, false]);
     }
     const state = await converge(apps);
