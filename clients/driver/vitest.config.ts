@@ -9,6 +9,7 @@ export default defineConfig({
   },
   test: {
     include: ["tests/**/*.test.ts"],
+    globalSetup: ["tests/build.ts"],
     setupFiles: ["levee-testkit/navigator"],
     pool: "forks",
     maxWorkers: 2,

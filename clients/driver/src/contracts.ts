@@ -6,6 +6,7 @@ import type {
   ISignalClient,
   ISignalMessage,
 } from "@fluidframework/driver-definitions/legacy";
+import type * as Wire from "./generated/messages.ts";
 
 /** How messages are written on the socket. */
 export type SerializationFormat = "json" | "msgpack";
@@ -167,30 +168,16 @@ export interface DocumentVersion {
 }
 
 /** A git blob. */
-export interface GitBlob {
-  sha: string;
-  /** Bytes. */
-  size: number;
-  content: string;
-  encoding: string;
-  url: string;
-}
+export type GitBlob = Wire.GitBlob;
 
 /** An entry of a git tree. */
-export interface GitTreeEntry {
-  path: string;
-  mode: string;
-  sha: string;
-  type: string;
-  url: string | null;
-}
+export type GitTreeEntry = Wire.GitTreeEntry;
 
 /** A git tree. */
-export interface GitTree {
-  sha: string;
-  url: string;
-  tree: GitTreeEntry[];
-}
+export type GitTree = Wire.GitTree;
+
+/** A git reference. */
+export type GitRef = Wire.GitRef;
 
 /** Who made a commit, and when. */
 export interface GitSignature {
@@ -200,21 +187,9 @@ export interface GitSignature {
 }
 
 /** A git commit. */
-export interface GitCommit {
-  sha: string;
-  url: string;
-  message: string;
+export interface GitCommit extends Omit<Wire.GitCommit, "author" | "committer"> {
   author: GitSignature;
   committer: GitSignature;
-  tree: { sha: string; url: string };
-  parents: { sha: string; url: string }[];
-}
-
-/** A git reference. */
-export interface GitRef {
-  ref: string;
-  url: string;
-  object: { sha: string; type: string; url: string };
 }
 
 /** An entry of a tree to be made. */

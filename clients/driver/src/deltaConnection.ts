@@ -16,6 +16,11 @@ import type { ConnectedResponse, SerializationFormat } from "./contracts.ts";
 import { LeveeDebugLogger } from "./debug.ts";
 import { Emitter } from "./emitter.ts";
 import { connectDocumentError, LeveeError, networkError } from "./errors.ts";
+import type {
+  ClientOperation,
+  PhoenixClientMessage,
+  PhoenixConnect,
+} from "./generated/messages.ts";
 import {
   normalizeConnectedResponse,
   normalizeNackPayload,
@@ -48,6 +53,8 @@ export type DeltaConnectionEvents = {
   disconnect: readonly [reason: LeveeError];
   error: readonly [error: LeveeError];
 };
+
+type PayloadOf<Event> = Extract<PhoenixClientMessage, readonly [...unknown[], Event, unknown]>[4];
 
 /** What {@link LeveeDeltaConnection.begin} needs to know. */
 export interface DeltaConnectionOptions {
@@ -293,7 +300,7 @@ export class LeveeDeltaConnection
     });
   }
 
-  #connectMessage(): object {
+  #connectMessage(): PhoenixConnect {
     const { tenantId, documentId, token, mode } = this.#options;
     return {
       tenantId,
@@ -393,7 +400,7 @@ export class LeveeDeltaConnection
     }
   }
 
-  #push(event: string, payload: object): void {
+  #push<Event extends PhoenixClientMessage[3]>(event: Event, payload: PayloadOf<Event>): void {
     this.#channel?.push(event, payload, NO_REPLY_TIMEOUT_MS);
   }
 
@@ -415,11 +422,12 @@ export class LeveeDeltaConnection
   }
 }
 
-function submitted(message: IDocumentMessage): object {
+function submitted(message: IDocumentMessage): ClientOperation {
   const { type, contents, clientSequenceNumber, referenceSequenceNumber, metadata, compression } =
     message;
   return {
-    type,
+    // Which types there are is Fluid's to know, and the service's to refuse.
+    type: type as NonNullable<ClientOperation["type"]>,
     contents,
     clientSequenceNumber,
     referenceSequenceNumber,

@@ -1,6 +1,7 @@
 // Every failure in the form that Fluid reads: an error type, whether trying again may help, and
 // after how long.
 
+import type { ConnectError } from "./generated/messages.ts";
 import { randomId } from "./random.ts";
 
 /**
@@ -123,11 +124,7 @@ function errorTypeOfStatus(status: number): LeveeErrorType {
  * the service (500 and above) can be tried again, because a restart may have repaired them.
  */
 export function connectDocumentError(payload: unknown): LeveeError {
-  const { code, message, retryAfterMs } = (payload ?? {}) as {
-    readonly code?: unknown;
-    readonly message?: unknown;
-    readonly retryAfterMs?: unknown;
-  };
+  const { code, message, retryAfterMs } = (payload ?? {}) as Partial<ConnectError>;
   const statusCode = typeof code === "number" ? code : 500;
   const seconds = typeof retryAfterMs === "number" ? retryAfterMs / 1000 : undefined;
   const text = typeof message === "string" ? message : "no reason given";

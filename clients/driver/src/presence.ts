@@ -35,7 +35,7 @@ export class LeveePresence extends Emitter<PresenceEvents> {
     this.#push = push;
   }
 
-  /** Who is present, as far as this connection was told. Empty until {@link join}. */
+  /** Who is present, as far as this connection was told. Empty until {@link LeveePresence.join}. */
   get state(): PresenceState {
     return this.#state;
   }

@@ -7,34 +7,11 @@ import type {
 } from "@fluidframework/driver-definitions/legacy";
 import { fromBase64 } from "./base64.ts";
 import { LeveeError } from "./errors.ts";
+import type { Snapshot } from "./generated/messages.ts";
 import { SUMMARY_BLOB, SUMMARY_TREE } from "./summary.ts";
 
-/** The answer of `GET git/summaries/:version`. */
-export interface WholeSummary {
-  /** The version. */
-  readonly id: string;
-  readonly trees: readonly [WholeTree, ...WholeTree[]];
-  readonly blobs: readonly WholeBlob[];
-}
-
-interface WholeTree {
-  readonly id: string;
-  readonly sequenceNumber: number;
-  readonly entries: readonly WholeEntry[];
-}
-
-/** Names in a path are URI components. */
-interface WholeEntry {
-  readonly path: string;
-  readonly type: "tree" | "blob";
-  readonly id?: string;
-}
-
-interface WholeBlob {
-  readonly id: string;
-  readonly content: string;
-  readonly encoding: "utf-8" | "base64";
-}
+type Blob = Snapshot["blobs"][number];
+type Entry = Snapshot["trees"][number]["entries"][number];
 
 /** Where the app's part of a version stands in the answer. Fluid wants it at the root. */
 const APP = ".app";
@@ -48,16 +25,17 @@ export class LoadedVersion {
   /** The last operation that the version contains. */
   readonly sequenceNumber: number;
   readonly tree: ISnapshotTree;
-  readonly #blobs: ReadonlyMap<string, WholeBlob>;
+  readonly #blobs: ReadonlyMap<string, Blob>;
 
   /** @throws {@link LeveeError} of type `incorrectServerResponse` when the answer has holes */
-  constructor(summary: WholeSummary) {
-    const [root] = summary.trees;
-    this.id = summary.id;
+  constructor({ id, trees, blobs }: Snapshot) {
+    const [root] = trees;
+    if (root === undefined) throw hole("the root");
+    this.id = id;
     this.treeId = root.id;
     this.sequenceNumber = root.sequenceNumber;
-    this.#blobs = new Map(summary.blobs.map((blob) => [blob.id, blob]));
-    this.tree = snapshotTree(summary.id, root.entries);
+    this.#blobs = new Map(blobs.map((blob) => [blob.id, blob]));
+    this.tree = snapshotTree(id, root.entries);
   }
 
   /** The bytes of a blob of this version. */
@@ -95,7 +73,7 @@ export class LoadedVersion {
   }
 }
 
-function bytesOf(blob: WholeBlob): Uint8Array<ArrayBuffer> {
+function bytesOf(blob: Blob): Uint8Array<ArrayBuffer> {
   if (blob.encoding === "base64") return fromBase64(blob.content);
   // Encoders answer views of buffers of exactly their size.
   return new TextEncoder().encode(blob.content) as Uint8Array<ArrayBuffer>;
@@ -106,7 +84,8 @@ function emptyTree(id?: string): ISnapshotTree {
   return id === undefined ? tree : { id, ...tree };
 }
 
-function snapshotTree(id: string, entries: readonly WholeEntry[]): ISnapshotTree {
+/** Names in a path are URI components. */
+function snapshotTree(id: string, entries: readonly Entry[]): ISnapshotTree {
   const root = emptyTree(id);
   const trees = new Map<string, ISnapshotTree>([
     ["", root],

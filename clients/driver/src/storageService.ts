@@ -12,10 +12,16 @@ import type {
   IVersion,
 } from "@fluidframework/driver-definitions/legacy";
 import { fromBase64, toBase64 } from "./base64.ts";
-import type { GitCommit } from "./contracts.ts";
 import { RestError } from "./errors.ts";
+import type {
+  DocumentVersions,
+  GitBlob,
+  ObjectReference,
+  Snapshot,
+  UploadedSummary,
+} from "./generated/messages.ts";
 import type { RestWrapper } from "./rest.ts";
-import { LoadedVersion, type WholeSummary } from "./snapshot.ts";
+import { LoadedVersion } from "./snapshot.ts";
 import { uploadNode } from "./summary.ts";
 
 /** Whole versions may be large. */
@@ -60,7 +66,7 @@ export class LeveeStorageService implements IDocumentStorageService {
       return [{ id, treeId }];
     }
     const query = `sha=${encodeURIComponent(start ?? this.#documentId)}&count=${count}`;
-    const commits = await this.#rest.get<VersionAnswer[]>(`${this.#repository}/commits?${query}`);
+    const commits = await this.#rest.get<DocumentVersions>(`${this.#repository}/commits?${query}`);
     return commits.map(({ sha, commit }) => {
       const date = commit.committer.date ?? commit.author.date;
       return {
@@ -86,13 +92,13 @@ export class LeveeStorageService implements IDocumentStorageService {
     const loaded = this.#loaded?.blob(id);
     if (loaded !== undefined) return loaded;
     const path = `${this.#repository}/git/blobs/${encodeURIComponent(id)}`;
-    const { content } = await this.#rest.get<{ readonly content: string }>(path);
+    const { content } = await this.#rest.get<GitBlob>(path);
     return fromBase64(content).buffer;
   }
 
   /** Stores an attachment. */
   async createBlob(file: ArrayBufferLike): Promise<ICreateBlobResponse> {
-    const { sha } = await this.#rest.post<{ readonly sha: string }>(
+    const { sha } = await this.#rest.post<ObjectReference>(
       `${this.#repository}/git/blobs`,
       { content: toBase64(new Uint8Array(file)), encoding: "base64" },
       { timeout: WHOLE_TIMEOUT_MS },
@@ -105,7 +111,7 @@ export class LeveeStorageService implements IDocumentStorageService {
    * changed since `context.ackHandle` are named, not sent.
    */
   async uploadSummaryWithContext(summary: ISummaryTree, context: ISummaryContext): Promise<string> {
-    const { id } = await this.#rest.post<{ readonly id: string }>(
+    const { id } = await this.#rest.post<UploadedSummary>(
       `${this.#repository}/git/summaries`,
       uploadNode(summary, context.ackHandle),
       { timeout: WHOLE_TIMEOUT_MS },
@@ -144,14 +150,8 @@ export class LeveeStorageService implements IDocumentStorageService {
 
   async #load(id: string): Promise<LoadedVersion> {
     const path = `${this.#repository}/git/summaries/${encodeURIComponent(id)}`;
-    const answer = await this.#rest.get<WholeSummary>(path, { timeout: WHOLE_TIMEOUT_MS });
+    const answer = await this.#rest.get<Snapshot>(path, { timeout: WHOLE_TIMEOUT_MS });
     this.#loaded = new LoadedVersion(answer);
     return this.#loaded;
   }
-}
-
-/** An item of `GET commits`. */
-interface VersionAnswer {
-  readonly sha: string;
-  readonly commit: Pick<GitCommit, "tree" | "author" | "committer">;
 }

@@ -7,6 +7,7 @@ import type {
 } from "@fluidframework/driver-definitions/legacy";
 import { toBase64 } from "./base64.ts";
 import { LeveeError } from "./errors.ts";
+import type { SummaryNode } from "./generated/messages.ts";
 
 /** The values of Fluid's `SummaryType`; a type only, so that the package loads nothing of Fluid's. */
 export const SUMMARY_TREE: SummaryType.Tree = 1;
@@ -14,18 +15,12 @@ export const SUMMARY_BLOB: SummaryType.Blob = 2;
 export const SUMMARY_HANDLE: SummaryType.Handle = 3;
 export const SUMMARY_ATTACHMENT: SummaryType.Attachment = 4;
 
-/** A node of the body: a tree, a blob, or what is there already. */
-export type UploadNode =
-  | { readonly type: typeof SUMMARY_TREE; readonly tree: Record<string, UploadNode> }
-  | { readonly type: typeof SUMMARY_BLOB; readonly content: string; readonly encoding?: "base64" }
-  | { readonly id: string };
-
 /**
  * A summary in the form of the service's routes.
  *
  * @param parent - the version that handles lead into; without it they lead into the current one
  */
-export function uploadNode(node: SummaryObject, parent?: string): UploadNode {
+export function uploadNode(node: SummaryObject, parent?: string): SummaryNode {
   switch (node.type) {
     case SUMMARY_TREE: {
       const parts = Object.entries((node as ISummaryTree).tree).map(

@@ -93,7 +93,21 @@ test("an outage answered by a proxy in between is lived through, too", async () 
   expect(attempts).toBeLessThan(40);
 });
 
-test("a container that is closed while the service is down stops trying", async () => {
+test("a container that goes while the service is down stops trying", async () => {
+  const first = await opened(App.create(gate));
+  first.root.set("before", true);
+  await first.saved();
+  gate.instead = () => null;
+  gate.cut();
+  await until(() => gate.asked.length > 3, { what: "attempts" });
+  first.container.dispose();
+  await pause(500);
+  gate.take();
+  await pause(3000);
+  expect(gate.take()).toEqual([]);
+});
+
+test("one that is only closed stops when its driver gives up, which is soon", async () => {
   const first = await opened(App.create(gate));
   first.root.set("before", true);
   await first.saved();
@@ -101,7 +115,7 @@ test("a container that is closed while the service is down stops trying", async 
   gate.cut();
   await until(() => gate.asked.length > 3, { what: "attempts" });
   first.container.close();
-  await pause(500);
+  await pause(8500);
   gate.take();
   await pause(3000);
   expect(gate.take()).toEqual([]);
