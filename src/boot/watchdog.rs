@@ -117,6 +117,8 @@ impl Observed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::Figures;
+    use crate::runtime::thread_id;
     use std::time::Duration;
 
     #[test]
@@ -136,5 +138,25 @@ mod tests {
         assert_eq!(Silence::new(10, ThreadTimes::default()).slept_ms(), 10);
         let over = ThreadTimes { ran: Duration::from_millis(11), queued: Duration::ZERO };
         assert_eq!(Silence::new(10, over).slept_ms(), 0);
+    }
+
+    /// A core that took its time to open its data was reported as stalled since the start of the
+    /// process.
+    #[test]
+    fn a_slow_start_is_no_stall_but_silence_after_it_is() {
+        let control = Control::new(1, 0);
+        let mut observed = Observed::default();
+        let pulse = || control.pulses().next().unwrap();
+        observed.look(0, 18_000, pulse());
+        assert!(!observed.is_stalled, "it does not serve yet");
+        control.began(0, 19_000, thread_id());
+        observed.look(0, 19_050, pulse());
+        observed.look(0, 19_000 + STALLED_MS, pulse());
+        assert!(!observed.is_stalled, "it has just begun to serve");
+        observed.look(0, 19_001 + STALLED_MS, pulse());
+        assert!(observed.is_stalled);
+        control.report(0, 30_000, false, &Figures::default());
+        observed.look(0, 30_010, pulse());
+        assert!(!observed.is_stalled);
     }
 }
