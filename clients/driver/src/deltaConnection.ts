@@ -10,8 +10,7 @@ import type {
   ISignalClient,
   ISignalMessage,
 } from "@fluidframework/driver-definitions/legacy";
-import { type Channel, Socket, type SocketConnectOption } from "phoenix";
-import { WebSocketImpl } from "#websocket";
+import type { Channel } from "phoenix";
 import type { ConnectedResponse, SerializationFormat } from "./contracts.ts";
 import { LeveeDebugLogger } from "./debug.ts";
 import { Emitter } from "./emitter.ts";
@@ -27,7 +26,7 @@ import {
   normalizeOpPayload,
 } from "./normalize.ts";
 import { LeveePresence } from "./presence.ts";
-import { type Frame, type Serializer, serializer } from "./serialization.ts";
+import { borrowSocket, type PooledSocket } from "./socketPool.ts";
 
 const SOCKET_TIMEOUT_MS = 10_000;
 /** Of the join, and again of `connect_document`. */
@@ -92,7 +91,7 @@ export class LeveeDeltaConnection
   /** The client as it goes over the wire: what the others see of it must be the same text. */
   readonly #client: IClient;
   readonly #debug: LeveeDebugLogger;
-  #socket: Socket | undefined;
+  #socket: PooledSocket | undefined;
   #channel: Channel | undefined;
   #connected: ConnectedResponse | undefined;
   #disposed = false;
@@ -146,7 +145,10 @@ export class LeveeDeltaConnection
     this.#aborted = new Promise<never>((_resolve, reject) => {
       this.#abort = reject;
     });
-    this.ready = this.#open();
+    this.ready = this.#open().catch((error: unknown) => {
+      this.#close();
+      throw error instanceof LeveeError ? error : unusable(error);
+    });
     // Who waits for neither must not be told of it as of an unhandled rejection.
     this.#aborted.catch(() => {});
     this.ready.catch(() => {});
@@ -269,20 +271,22 @@ export class LeveeDeltaConnection
       socketTimeoutMs = SOCKET_TIMEOUT_MS,
       answerTimeoutMs = ANSWER_TIMEOUT_MS,
     } = this.#options;
-    const { vsn, encode, decode } = await serializer(this.activeSerialization);
-    if (this.#disposed) return this.#aborted;
-    const socket = new Socket(socketUrl, {
-      vsn,
-      encode: (frame, callback) => callback(encode(frame as Frame)),
-      decode: this.#guarded(decode),
-      transport: WebSocketImpl,
-      binaryType: "arraybuffer",
-    });
+    const socket = await borrowSocket(socketUrl, this.activeSerialization);
+    if (this.#disposed) {
+      socket.giveBack(undefined);
+      return this.#aborted;
+    }
     this.#socket = socket;
-    this.#listenToSocket(socket);
-    await this.#within("the socket", socketTimeoutMs, (done) => {
-      socket.onOpen(done);
-      socket.connect();
+    await this.#within("the socket", socketTimeoutMs, (onOpen) => {
+      socket.connect({
+        onOpen,
+        onError: (error) => this.#fail(networkError(`socket: ${describe(error)}`, error)),
+        onClose: ({ code, reason }) => {
+          const text = reason === "" ? `code ${code}` : `code ${code}: ${reason}`;
+          this.#fail(networkError(`the service closed the socket (${text})`));
+        },
+        onUnreadable: (error) => this.#fail(networkError("a frame could not be read", error)),
+      });
     });
     const channel = socket.channel(`document:${tenantId}:${documentId}`, { token });
     this.#channel = channel;
@@ -342,42 +346,26 @@ export class LeveeDeltaConnection
     }
   }
 
-  #listenToSocket(socket: Socket): void {
-    socket.onError((error) => this.#fail(networkError(`socket: ${describe(error)}`, error)));
-    socket.onClose(({ code, reason }) => {
-      const text = reason === "" ? `code ${code}` : `code ${code}: ${reason}`;
-      this.#fail(networkError(`the service closed the socket (${text})`));
-    });
-  }
-
   #listenToChannel(channel: Channel): void {
     channel.onClose(() => this.#fail(networkError("the service closed the channel")));
     channel.onError(() => this.#fail(networkError("the channel failed")));
-    channel.on("op", (payload) => this.#receiveOps(payload));
-    channel.on("signal", (payload) => this.#receiveSignal(payload));
-    channel.on("nack", (payload) => {
+    // What arrives after the end is nobody's any more.
+    const on = (event: string, receive: (payload: never) => void) => {
+      channel.on(event, (payload) => {
+        if (!this.#disposed) receive(payload as never);
+      });
+    };
+    on("op", (payload) => this.#receiveOps(payload));
+    on("signal", (payload) => this.#receiveSignal(payload));
+    on("nack", (payload) => {
       this.emit("nack", this.#options.documentId, normalizeNackPayload(payload));
     });
-    channel.on("pong", (payload) => {
+    on("pong", (payload: { readonly latency?: unknown }) => {
       if (typeof payload?.latency === "number") this.emit("pong", payload.latency);
     });
     for (const event of ["presence_state", "presence_diff", "presence_error"] as const) {
-      channel.on(event, (payload) => this.presence.receive(event, payload));
+      on(event, (payload) => this.presence.receive(event, payload));
     }
-  }
-
-  /** A frame that cannot be read ends the connection: what it held would be missing. */
-  #guarded(decode: Serializer["decode"]): SocketConnectOption["decode"] {
-    return (data, callback) => {
-      let frame: object;
-      try {
-        frame = decode(data);
-      } catch (error) {
-        this.#fail(networkError("a frame could not be read", error));
-        return;
-      }
-      callback(frame);
-    };
   }
 
   #receiveOps(payload: unknown): void {
@@ -413,12 +401,9 @@ export class LeveeDeltaConnection
   }
 
   #close(): void {
+    if (this.#disposed) return;
     this.#disposed = true;
-    const socket = this.#socket;
-    if (socket === undefined) return;
-    socket.disconnect();
-    // `phoenix` would open it again when the page becomes visible, or is shown from the cache.
-    socket.connect = () => {};
+    this.#socket?.giveBack(this.#channel);
   }
 }
 
@@ -438,6 +423,12 @@ function submitted(message: IDocumentMessage): ClientOperation {
 
 function notConnected(): LeveeError {
   return new LeveeError("the connection does not stand yet", "usageError", { canRetry: false });
+}
+
+/** The platform would not even try, as with an address that is none. */
+function unusable(cause: unknown): LeveeError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new LeveeError(`cannot connect: ${text}`, "usageError", { canRetry: false, cause });
 }
 
 /** Why a join was refused. A topic of a wrong form stays wrong. */

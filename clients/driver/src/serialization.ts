@@ -1,6 +1,7 @@
 // The two ways in which messages are written on the socket.
 
 import type { SerializationFormat } from "./contracts.ts";
+import { networkError } from "./errors.ts";
 
 /** A message of `phoenix`; on the wire its members stand in a list, in this order. */
 export interface Frame {
@@ -29,7 +30,10 @@ export async function serializer(format: SerializationFormat): Promise<Serialize
       decode: (data) => unlisted(JSON.parse(data as string)),
     };
   }
-  const { Packr } = await import("msgpackr");
+  const { Packr } = await import("msgpackr").catch((cause: unknown) => {
+    // In a browser it is a request, which can fail as any other.
+    throw networkError("the code for msgpack could not be loaded", cause);
+  });
   // The service reads plain maps; and Fluid calculates with numbers, which must not be BigInts.
   const packr = new Packr({
     useRecords: false,

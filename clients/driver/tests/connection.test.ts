@@ -173,6 +173,15 @@ describe("opening", () => {
     expect(error.message).toBe(`join refused: ${response.reason}`);
   });
 
+  test("an address that is none is an error for good", async () => {
+    const opening = await begin(succeeding, { socketUrl: "ws://[not an address" });
+    expect(await failure(opening.ready)).toMatchObject({
+      errorType: "usageError",
+      canRetry: false,
+    });
+    expect(opening.disposed).toBe(true);
+  });
+
   test("nobody listening is an error that can be tried again", async () => {
     const opening = await begin(succeeding, { socketUrl: "ws://127.0.0.1:9/socket" });
     expect(await failure(opening.ready)).toMatchObject({
