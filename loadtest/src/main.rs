@@ -224,15 +224,7 @@ fn execute(command: Command) -> Result<bool, CliError> {
                 return Err(CliError::Repeat);
             }
             sys::end_process_after((scenario.time_limit() * 2 + GRACE * 2) * repeat);
-            let host = SocketAddr::from(([127, 0, 0, 1], port));
-            let target = Target { host, tenant: TENANT.to_owned(), key: KEY.to_owned() };
-            let mut lost = 0;
-            for _ in 0..repeat {
-                let survival = survival::measure(&scenario, &target, &peer, service_cpu)?;
-                println!("{}: {survival}", peer.display());
-                lost += survival.lost;
-            }
-            Ok(lost == 0)
+            kill(&scenario, &peer, (port, service_cpu), repeat)
         }
         Command::Table { reports } => {
             let comparisons = compare::group(&read_reports(&reports)?);
@@ -246,6 +238,24 @@ fn execute(command: Command) -> Result<bool, CliError> {
             Ok(true)
         }
     }
+}
+
+/// Kills a peer so often; answers whether nothing was ever lost.
+fn kill(
+    scenario: &Scenario,
+    peer: &Path,
+    (port, cpu): (u16, usize),
+    repeat: u32,
+) -> Result<bool, CliError> {
+    let host = SocketAddr::from(([127, 0, 0, 1], port));
+    let target = Target { host, tenant: TENANT.to_owned(), key: KEY.to_owned() };
+    let mut lost = 0;
+    for _ in 0..repeat {
+        let survival = survival::measure(scenario, &target, peer, cpu)?;
+        println!("{}: {survival}", peer.display());
+        lost += survival.lost;
+    }
+    Ok(lost == 0)
 }
 
 fn read_reports(path: &Path) -> Result<Vec<Report>, CliError> {
