@@ -7,6 +7,7 @@ mod watchdog;
 
 use crate::config::{Config, Durability};
 use crate::directory::{self, Directories, Hasher, Publish, Shelf, ShelfError};
+use crate::http::ApiConfig;
 use crate::runtime::{Clock, DriverKind, allowed_cpus, pin_to_cpus};
 use crate::server::control::{Control, Phase};
 use crate::server::listener::{Bound, ListenError, bind};
@@ -131,6 +132,11 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
             .run(publish.ok_or(BootError::NoRandom)?)
             .map_err(BootError::Thread)?,
         hasher: Hasher::start().map_err(BootError::Thread)?,
+        api: Arc::new(ApiConfig {
+            admin_key: config.admin_key.as_ref().map(|key| key.expose().into()),
+            open_registration: true,
+            providers: Vec::new(),
+        }),
         data,
         clock: Clock::start(),
     };
@@ -153,6 +159,7 @@ struct Shared {
     keyring: Arc<Keyring>,
     directories: Directories,
     hasher: Hasher,
+    api: Arc<ApiConfig>,
     /// `None` keeps documents in memory only.
     data: Option<Arc<DataDir>>,
     clock: Clock,

@@ -40,6 +40,11 @@ pub struct HttpRequest {
     pub accept: Option<Box<str>>,
     pub if_none_match: Option<Box<str>>,
     pub forwarded_proto: Option<Box<str>>,
+    /// All of the `Cookie` header.
+    pub cookie: Option<Box<str>>,
+    /// `X-CSRF-Token`
+    pub csrf_token: Option<Box<str>>,
+    pub user_agent: Option<Box<str>>,
     pub request_id: Option<Box<str>>,
     /// `Access-Control-Request-Method` and `-Headers` of a CORS preflight.
     pub preflight: Option<Preflight>,
@@ -122,6 +127,9 @@ impl HttpRequest {
             accept: own(headers.accept),
             if_none_match: own(headers.if_none_match),
             forwarded_proto: own(headers.x_forwarded_proto),
+            cookie: own(headers.get("cookie")),
+            csrf_token: own(headers.get("x-csrf-token")),
+            user_agent: own(headers.get("user-agent")),
             request_id: own(headers.x_request_id),
             preflight: headers.access_control_request_method.map(|_| Preflight {
                 headers: headers.access_control_request_headers.unwrap_or("").into(),
@@ -138,6 +146,13 @@ impl HttpRequest {
     #[must_use]
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
         pairs(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// The value of a cookie.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.cookie.as_deref()?.split(';').map(str::trim);
+        pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, v)| v)
     }
 
     /// The text of this member of the body, if that is a JSON object. A body that nowhere spells

@@ -19,6 +19,7 @@ pub struct CoreContext {
     keyring: RefCell<Arc<Keyring>>,
     pub directories: Directories,
     pub hasher: Hasher,
+    pub api: Arc<ApiConfig>,
     pub placement: Placement,
     pub store: Rc<Store>,
     pub live: Live,
@@ -33,6 +34,17 @@ pub struct CoreContext {
     pub(super) objects: RefCell<ObjectCache>,
     /// Documents being created: a second create of the same id waits for nothing, it is refused.
     pub(super) creating: RefCell<HashSet<DocKey>>,
+}
+
+/// What the routes below `/api` know of the configuration.
+#[derive(Debug, Default)]
+pub struct ApiConfig {
+    /// Opens everything below `/api` but what needs a user.
+    pub admin_key: Option<Box<str>>,
+    /// Whether anybody may register.
+    pub open_registration: bool,
+    /// Names of the services that one can sign in with.
+    pub providers: Vec<Box<str>>,
 }
 
 /// A question about a document.
@@ -62,6 +74,7 @@ pub struct ContextConfig {
     pub keyring: Arc<Keyring>,
     pub directories: Directories,
     pub hasher: Hasher,
+    pub api: Arc<ApiConfig>,
     pub placement: Placement,
     pub public_url: Option<Box<str>>,
     pub is_dev: bool,
@@ -86,6 +99,7 @@ impl CoreContext {
             keyring: RefCell::new(config.keyring),
             directories: config.directories,
             hasher: config.hasher,
+            api: config.api,
             placement: config.placement,
             store,
             live,

@@ -6,6 +6,7 @@
 //! [`document_of`].
 
 mod access;
+mod api;
 mod context;
 mod deltas;
 mod documents;
@@ -20,7 +21,9 @@ mod signals;
 mod sites;
 mod url;
 
-pub use context::{Ask, AskRange, CACHE_BYTES_DEFAULT, ContextConfig, CoreContext, Live};
+pub use context::{
+    ApiConfig, Ask, AskRange, CACHE_BYTES_DEFAULT, ContextConfig, CoreContext, Live,
+};
 pub use place::document_of;
 pub use reply::Response;
 
@@ -36,9 +39,12 @@ use levee_core::wire::route::{Route, route};
 pub async fn respond(core: &CoreContext, request: &HttpRequest) -> Response {
     let route = route(request.method, &request.path);
     let wire = Wire::of(request, &route);
-    let mut reply = match handle(core, request, wire, route).await {
-        Ok(reply) => reply,
-        Err(failure) => failure.reply(wire),
+    let mut reply = match route {
+        Route::Api(route) if accepts_json(request) => api::answer(core, request, route).await,
+        route => match handle(core, request, wire, route).await {
+            Ok(reply) => reply,
+            Err(failure) => failure.reply(wire),
+        },
     };
     if matches!(request.method, Method::Get | Method::Head) && !reply.has("cache-control") {
         reply = reply.with("cache-control", "no-store");
@@ -91,6 +97,7 @@ async fn handle(
         Route::MethodNotAllowed { allow } => Err(Failure::MethodNotAllowed(allow)),
         // The sockets' paths end here only when their handshake was no handshake.
         Route::NotFound | Route::SocketIo { .. } | Route::Phoenix => Err(Failure::NoRoute),
+        Route::Api(_) => Err(Failure::NotAcceptable), // answered before where JSON is taken
         Route::Home | Route::Site { .. } | Route::Metrics | Route::Preflight => {
             Err(Failure::NoRoute) // see above
         }

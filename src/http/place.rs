@@ -52,6 +52,7 @@ fn find(request: &HttpRequest, random_bits: impl FnOnce() -> u128) -> Option<Doc
         | Route::SocketIo { .. }
         | Route::Phoenix
         | Route::Preflight
+        | Route::Api(_)
         | Route::MethodNotAllowed { .. }
         | Route::NotFound => None,
     }

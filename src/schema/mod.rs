@@ -48,7 +48,7 @@ pub fn document() -> Value {
         "$schema": DIALECT,
         "title": "Messages, REST bodies and configuration of Levee",
         "$defs": members.collect::<Map<_, _>>(),
-        "x-rest": EXCHANGES.iter().map(Exchange::to_json).collect::<Vec<_>>(),
+        "x-rest": EXCHANGES.into_iter().map(Exchange::to_json).collect::<Vec<_>>(),
     })
 }
 

@@ -22,7 +22,7 @@ pub const FLUID_FAILURE: &str = "FluidFailure";
 pub const LEVEE_FAILURE: &str = "LeveeFailure";
 
 impl Exchange {
-    pub(super) fn to_json(&self) -> Value {
+    pub(super) fn to_json(self) -> Value {
         let to = |name: Option<&str>| name.map(|name| json!({ "$ref": format!("#/$defs/{name}") }));
         json!({
             "route": self.route,

@@ -104,6 +104,7 @@ impl World {
             keyring: Arc::new(keyring()),
             directories: starting.run(Box::new(|_| {})).expect("a thread"),
             hasher: Hasher::start().expect("threads"),
+            api: Arc::default(),
             placement: Placement::new(PARTITIONS, 1),
             public_url: public_url.map(Box::from),
             is_dev: true,

@@ -1,6 +1,10 @@
 //! Method and path → [`Route`], for both wires. They share most paths; which of them a request
 //! follows is told by its `Authorization` scheme, not by its route.
 
+mod api;
+
+pub use api::ApiRoute;
+
 use std::borrow::Cow;
 
 use super::http::{Method, percent_decode};
@@ -50,7 +54,8 @@ pub enum Route<'a> {
     /// Anything below `/repos/:tenant`.
     Git { tenant: Segment<'a>, asked: GitRoute<'a> },
 
-    // Accounts, token mint, tenants, administration, OAuth and the pages come here.
+    /// Below `/api`.
+    Api(ApiRoute<'a>),
     /// A known path, but not with this method; the methods it has, for the `allow` header.
     MethodNotAllowed { allow: &'static str },
     /// Nothing has this path.
@@ -116,6 +121,11 @@ pub fn route(method: Method, path: &str) -> Route<'_> {
         ["examples", ..] if method == Method::Get => Some(Route::Site { path: inside }),
         ["repos", tenant, rest @ ..] => repository(method, tenant, rest),
         ["documents", tenant, rest @ ..] => documents(method, tenant, rest),
+        ["api", rest @ ..]
+            if rest.last() != Some(&"broadcast-signal") && rest != ["v1", "ping"] =>
+        {
+            api::api(method, rest)
+        }
         segments => plain(method, segments),
     };
     found.unwrap_or(Route::NotFound)

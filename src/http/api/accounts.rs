@@ -1,0 +1,195 @@
+//! Coming in: registration, login, and the first administrator's set-up link.
+
+use super::caller::{SESSION_COOKIE, csrf_token};
+use super::fault::ApiFault;
+use super::{Answer, Call};
+use crate::http::reply::Reply;
+use levee_core::directory::{
+    Account, Act, Actor, Directory, DirectoryFault, Door, OpenedSession, Profile, User,
+    check_password,
+};
+use levee_core::wire::route::ApiRoute;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Routes that need no session.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Entry {
+    Config,
+    Register,
+    Login,
+    SetUp,
+}
+
+pub(super) fn door(route: &ApiRoute<'_>) -> Option<Entry> {
+    match route {
+        ApiRoute::AuthConfig => Some(Entry::Config),
+        ApiRoute::Register => Some(Entry::Register),
+        ApiRoute::Login => Some(Entry::Login),
+        ApiRoute::SetUp => Some(Entry::SetUp),
+        _ => None,
+    }
+}
+
+pub(super) async fn answer(call: Call<'_>, entry: Entry) -> Answer {
+    match entry {
+        Entry::Config => {
+            let open = call.core.api.open_registration;
+            let providers = &call.core.api.providers;
+            Ok(Reply::of(200, &json!({ "registration": open, "providers": providers })))
+        }
+        Entry::Register => register(call).await,
+        Entry::Login => login(call).await,
+        Entry::SetUp => set_up(call).await,
+    }
+}
+
+/// How a new session is handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Handover {
+    /// In the body, for programs.
+    #[default]
+    Token,
+    /// In an `HttpOnly` cookie, for pages.
+    Cookie,
+}
+
+#[derive(Deserialize)]
+struct Registration {
+    email: String,
+    password: String,
+    #[serde(default)]
+    display_name: Option<String>,
+    #[serde(default)]
+    invite: Option<String>,
+    /// The token of the set-up link.
+    #[serde(default)]
+    token: Option<String>,
+    #[serde(default)]
+    session: Handover,
+}
+
+#[derive(Deserialize)]
+struct Login {
+    email: String,
+    password: String,
+    #[serde(default)]
+    session: Handover,
+}
+
+async fn register(call: Call<'_>) -> Answer {
+    let body: Registration = call.body()?;
+    let session = body.session;
+    let profile = profile(call, body).await?;
+    let enter = |directory: &mut Directory, act: &mut Act, profile: Profile| {
+        directory.register(act, profile)
+    };
+    enter_new(call, profile, Door::Password, session, enter).await
+}
+
+async fn set_up(call: Call<'_>) -> Answer {
+    let body: Registration = call.body()?;
+    let token = body.token.clone().ok_or(ApiFault::BadRequest)?;
+    let session = body.session;
+    let profile = profile(call, body).await?;
+    let enter = move |directory: &mut Directory, act: &mut Act, profile: Profile| {
+        directory.set_up(act, &token, profile)
+    };
+    enter_new(call, profile, Door::SetUp, session, enter).await
+}
+
+/// What is wrong with the e-mail is said before the password, as the original did.
+async fn profile(call: Call<'_>, body: Registration) -> Result<Profile, ApiFault> {
+    if !body.email.contains('@') {
+        return Err(DirectoryFault::InvalidEmail.into());
+    }
+    check_password(&body.password)?;
+    Ok(Profile {
+        email: body.email,
+        display_name: body.display_name.unwrap_or_default(),
+        password: Some(call.core.hasher.hash(body.password).await?),
+        identity: None,
+        invite: body.invite,
+    })
+}
+
+async fn enter_new(
+    call: Call<'_>,
+    profile: Profile,
+    door: Door,
+    handover: Handover,
+    enter: impl FnOnce(&mut Directory, &mut Act, Profile) -> Result<User, DirectoryFault>
+    + Send
+    + 'static,
+) -> Answer {
+    let agent = call.agent();
+    let entered = call.core.directories.call(call.nobody(), move |directory, act| {
+        let user = enter(directory, act, profile)?;
+        act.actor = Actor::User(user.id.clone());
+        let opened = directory.open_session(act, &user.id, door, &agent);
+        Ok((user.account(), opened))
+    });
+    let (account, opened) = entered.await?;
+    Ok(hand_over(call, 201, &account, &opened, handover))
+}
+
+async fn login(call: Call<'_>) -> Answer {
+    let body: Login = call.body()?;
+    let (email, agent) = (body.email, call.agent());
+    let asked = email.clone();
+    let attempt = call
+        .core
+        .directories
+        .call(call.nobody(), move |directory, act| directory.begin_login(act, &asked));
+    let attempt = attempt.await?;
+    let checked = call.core.hasher.check(body.password, attempt.password).await?;
+    let right = attempt.user.filter(|_| checked.is_right);
+    let entered = call.core.directories.call(call.nobody(), move |directory, act| {
+        let user = directory.end_login(act, &email, right.as_deref(), checked.upgraded)?;
+        act.actor = Actor::User(user.id.clone());
+        directory.refresh_memberships(act, &user.id);
+        let opened = directory.open_session(act, &user.id, Door::Password, &agent);
+        Ok((user.account(), opened))
+    });
+    let (account, opened) = entered.await?;
+    Ok(hand_over(call, 200, &account, &opened, body.session))
+}
+
+fn hand_over(
+    call: Call<'_>,
+    status: u16,
+    account: &Account,
+    opened: &OpenedSession,
+    handover: Handover,
+) -> Reply {
+    match handover {
+        Handover::Token => Reply::of(status, &json!({ "user": account, "token": opened.token })),
+        Handover::Cookie => {
+            let csrf = csrf_token(&opened.token);
+            let body = json!({ "user": account, "csrf": csrf });
+            Reply::of(status, &body).with("set-cookie", session_cookie(call, &opened.token, None))
+        }
+    }
+}
+
+/// The cookie with a session's token; `Some(0)` seconds removes it.
+pub(super) fn session_cookie(call: Call<'_>, token: &str, max_age_s: Option<u32>) -> String {
+    let age = max_age_s.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+    // A browser keeps no `Secure` cookie of a plain connection; that is for development only.
+    let secure = if is_plain_loopback(call) { "" } else { "; Secure" };
+    format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{secure}{age}")
+}
+
+fn is_plain_loopback(call: Call<'_>) -> bool {
+    let is_https = call.request.forwarded_proto.as_deref() == Some("https");
+    call.request.peer.is_loopback() && !is_https
+}
+
+/// An account with what its own page needs.
+pub(super) fn shown(account: &Account, csrf: Option<String>) -> Value {
+    match csrf {
+        Some(csrf) => json!({ "user": account, "csrf": csrf }),
+        None => json!({ "user": account }),
+    }
+}

@@ -1,0 +1,57 @@
+//! What can go wrong below `/api`, and the body that says so.
+
+use super::super::reply::Reply;
+use levee_core::directory::DirectoryFault;
+use serde_json::json;
+
+/// Why a request below `/api` was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ApiFault {
+    #[error(transparent)]
+    Directory(#[from] DirectoryFault),
+    /// The admin key is wrong, or none is configured.
+    #[error("Invalid admin key")]
+    AdminKey,
+    /// A cookie alone, as another site's page could send it.
+    #[error("The X-CSRF-Token header is missing or wrong")]
+    Csrf,
+    /// The admin key stands for nobody.
+    #[error("This needs the session of a user")]
+    NotAUser,
+    /// A body that lacks what the route needs.
+    #[error("Bad Request")]
+    BadRequest,
+    #[error("Not Found")]
+    NoRoute,
+}
+
+impl ApiFault {
+    pub(super) fn reply(self) -> Reply {
+        let (status, code) = match self {
+            Self::Directory(fault) => fault.status(),
+            Self::AdminKey => (401, "unauthorized"),
+            Self::Csrf => (403, "csrf"),
+            Self::NotAUser => (403, "forbidden"),
+            Self::BadRequest => {
+                return Reply::of(400, &json!({ "errors": { "detail": "Bad Request" } }));
+            }
+            Self::NoRoute => {
+                return Reply::of(404, &json!({ "errors": { "detail": "Not Found" } }));
+            }
+        };
+        let body = json!({ "error": { "code": code, "message": self.to_string() } });
+        let reply = Reply::of(status, &body);
+        match self {
+            Self::Directory(DirectoryFault::TooManyAttempts(wait_s)) => {
+                reply.with("retry-after", wait_s.to_string())
+            }
+            Self::Directory(DirectoryFault::Unavailable) => reply.with("retry-after", "1"),
+            Self::Directory(_)
+            | Self::AdminKey
+            | Self::Csrf
+            | Self::NotAUser
+            | Self::BadRequest
+            | Self::NoRoute => reply,
+        }
+    }
+}
