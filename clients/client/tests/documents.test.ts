@@ -130,9 +130,26 @@ test("this run is of the Fluid version that it says", async () => {
   expect(JSON.stringify(join)).toContain(`loaderVersion:${process.env.FLUID}`);
 });
 
-test("a document that does not exist cannot be opened", async () => {
+test("a document that does not exist cannot be opened, listed or copied", async () => {
   const { client } = leveeOpener(service);
-  await expect(client.getContainer("no-such-document", schema, FLUID_VERSION)).rejects.toThrow();
+  const id = "no-such-document";
+  const gone = {
+    errorType: "fileNotFoundOrAccessDeniedError",
+    statusCode: 404,
+    canRetry: false,
+  };
+  await expect(client.getContainer(id, schema, FLUID_VERSION)).rejects.toMatchObject(gone);
+  await expect(client.getContainerVersions(id)).rejects.toMatchObject(gone);
+  await expect(client.copyContainer(id, schema, FLUID_VERSION)).rejects.toMatchObject(gone);
+});
+
+test("a wrong key is an error of attach", async () => {
+  const { app, attach } = await leveeOpener(service, { tenantKey: "wrong" }).create();
+  apps.push(app);
+  await expect(attach()).rejects.toMatchObject({
+    errorType: "authorizationError",
+    canRetry: false,
+  });
 });
 
 test.each<[string, Partial<LeveeConnectionConfig>, RegExp]>([
