@@ -7,6 +7,7 @@ const driver = resolve(import.meta.dirname, "../driver/src");
 
 // The packages' names lead to their builds; the tests read the sources.
 const alias = [
+  { find: "@tylerbu/levee-client", replacement: resolve(import.meta.dirname, "src/index.ts") },
   { find: "levee-driver", replacement: resolve(driver, "index.ts") },
   { find: "#websocket", replacement: resolve(driver, "websocket.node.ts") },
 ];
