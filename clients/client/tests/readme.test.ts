@@ -28,7 +28,7 @@ test("the README's first program works", async () => {
     expect(stdout.trim().split("\n")).toEqual([
       "Bob reads: [ 'Hello from Ada' ]",
       "Ada reads: [ 'Hello from Ada', 'Hello from Bob' ]",
-      expect.stringMatching(/^Present: \[ '(Ada', 'Bob|Bob', 'Ada)' \]$/),
+      "Present: [ 'Ada', 'Bob' ]",
     ]);
     expect(stderr).toBe("");
   } finally {

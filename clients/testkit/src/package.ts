@@ -11,10 +11,12 @@ import { formatMessage } from "publint/utils";
 const run = promisify(execFile);
 const binaries = resolve(import.meta.dirname, "../../node_modules/.bin");
 
-/** Bytes. */
+/** What a package costs in a browser's bundle: bytes, minified and compressed. */
 export interface BundleSize {
-  readonly minified: number;
-  readonly gzipped: number;
+  /** Loaded with the page. */
+  readonly entry: number;
+  /** Loaded with the first msgpack connection. */
+  readonly msgpack: number;
 }
 
 /** The files that `npm pack` would put in, sorted. */
@@ -45,18 +47,26 @@ export async function checkTypes(root: string): Promise<void> {
  * anyway, stays out.
  */
 export async function bundleSize(entry: string, external: readonly string[]): Promise<BundleSize> {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: [entry],
     bundle: true,
+    splitting: true,
     minify: true,
     write: false,
+    metafile: true,
     platform: "browser",
     format: "esm",
     target: "es2022",
+    outdir: "bundle",
     external: [...external],
     legalComments: "none",
   });
-  const [output] = outputFiles;
-  if (output === undefined) throw new Error("esbuild wrote nothing");
-  return { minified: output.contents.length, gzipped: gzipSync(output.contents).length };
+  const size = { entry: 0, msgpack: 0 };
+  for (const [name, { inputs }] of Object.entries(metafile.outputs)) {
+    const file = outputFiles.find(({ path }) => path.endsWith(name));
+    if (file === undefined) throw new Error(`esbuild did not write ${name}`);
+    const isMsgpack = Object.keys(inputs).some((path) => path.includes("/msgpackr/"));
+    size[isMsgpack ? "msgpack" : "entry"] += gzipSync(file.contents, { level: 9 }).length;
+  }
+  return size;
 }
