@@ -295,7 +295,7 @@ pub fn on_heard(plant: Option<Plant>, mut heard: Vec<Heard>, now_ms: u64) -> Vec
                 heard.remove(at);
             }
         }
-        Plant::LosePresence if strikes => {
+        Plant::LosePresence => {
             heard.retain(|h| !matches!(h, Heard::Presence { is_state: false, .. }));
         }
         Plant::NoGoodbye => heard.retain(|h| !matches!(h, Heard::Goodbye | Heard::Close(_))),

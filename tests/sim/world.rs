@@ -206,7 +206,10 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, plant: Option<Plant>) -> Self {
         let mut fate = Random::new(seed, "fate");
-        let plan = Plan::new(&mut Random::new(seed, "plan"));
+        let mut plan = Plan::new(&mut Random::new(seed, "plan"));
+        if plant == Some(Plant::SpreadPanic) {
+            plan.panics = 4; // few worlds have any
+        }
         let keys = TenantKeys::new(KEY, None).expect("a key");
         let tenant = Tenant::new("t", "T", keys);
         let mut world = Self {
