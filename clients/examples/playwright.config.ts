@@ -20,7 +20,7 @@ export default defineConfig({
     viewport: { width: 1180, height: 800 },
     actionTimeout: 30_000,
     navigationTimeout: 60_000,
-    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
     launchOptions: {
       executablePath: chromium.trim(),
       timeout: 120_000,

@@ -17,6 +17,14 @@ export default defineConfig({
     // Fluid with a tree is larger than Vite expects of a page.
     chunkSizeWarningLimit: 2000,
     rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            // Fluid loads its summarizer when one is elected, which may be without a network.
+            { name: "runtime", test: /@fluidframework\/container-runtime\// },
+          ],
+        },
+      },
       input: Object.fromEntries(
         pages.map((page) => [page, resolve(import.meta.dirname, page, "index.html")]),
       ),

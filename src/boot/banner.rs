@@ -56,6 +56,7 @@ fn text(
         );
     }
     if config.dev {
+        let _ = writeln!(out, "open       http://localhost:{}/", port(addresses, 4000));
         let (fluid, azure) = (port(addresses, 7070), port(addresses, 7071));
         let _ = write!(
             out,
@@ -101,6 +102,7 @@ mod tests {
             "cores      2 on CPUs 0,1, epoll\n",
             "data       ./data, durability power, 8 partitions\n",
             "tenant local: its tokens are not verified",
+            "open       http://localhost:4000/\n",
             "port: 7070",
         ] {
             assert!(text.contains(part), "{part:?} is missing in\n{text}");

@@ -11,8 +11,8 @@ use levee_core::http_request::HttpRequest;
 const STYLE: &str = include_str!("../../clients/examples/shared/style.css");
 
 /// No script, nothing from elsewhere, and the one style that is in the page.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'";
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; font-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Folder, title and description of each example.
 const EXAMPLES: &[(&str, &str, &str)] = &[
@@ -31,6 +31,7 @@ pub(super) fn page(core: &CoreContext, request: &HttpRequest) -> Reply {
     };
     let page = format!(
         include_str!("home.html"),
+        font = font(),
         style = STYLE,
         url = url,
         tinylicious = tinylicious(&url),
@@ -40,6 +41,18 @@ pub(super) fn page(core: &CoreContext, request: &HttpRequest) -> Reply {
     Reply::html(page)
         .with("content-security-policy", CONTENT_POLICY)
         .with("x-content-type-options", "nosniff")
+}
+
+/// The examples' font, where they are: without it the page has the system's.
+fn font() -> String {
+    let file = sites::with_name("examples", "assets/inter-latin-wght-normal-");
+    let face = |path| {
+        format!(
+            "@font-face {{\n  font-family: \"Inter Variable\";\n  font-weight: 100 900;\n  \
+             src: url(\"/examples/{path}\") format(\"woff2\");\n}}\n"
+        )
+    };
+    file.map(face).unwrap_or_default()
 }
 
 /// Links to the examples, or how to have them.
@@ -87,7 +100,9 @@ fn tinylicious(url: &str) -> String {
         Some((domain, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (domain, port),
         _ => (url, if url.starts_with("https:") { "443" } else { "80" }),
     };
-    format!("new TinyliciousClient({{ connection: {{ domain: \"{domain}\", port: {port} }} }})")
+    format!(
+        "new TinyliciousClient({{ connection: {{\n  domain: \"{domain}\", port: {port},\n}} }})"
+    )
 }
 
 /// The host comes from the client.
@@ -112,9 +127,8 @@ mod tests {
     #[test]
     fn tinylicious_clients_are_told_the_port_unless_it_is_theirs() {
         let told = |domain: &str, port: u16| {
-            format!(
-                "new TinyliciousClient({{ connection: {{ domain: \"{domain}\", port: {port} }} }})"
-            )
+            let connection = format!("domain: \"{domain}\", port: {port}");
+            format!("new TinyliciousClient({{ connection: {{\n  {connection},\n}} }})")
         };
         assert_eq!(tinylicious("http://localhost:7070"), "new TinyliciousClient()");
         assert_eq!(tinylicious("http://localhost:4000"), told("http://localhost", 4000));

@@ -48,6 +48,12 @@ pub(super) fn has_page(site: &str, page: &str) -> bool {
     SITES.iter().any(|known| known.name == site && find(known.assets, page).is_some())
 }
 
+/// The first file of a site whose path starts like this: a name with a hash is not known before.
+pub(super) fn with_name(site: &str, start: &str) -> Option<&'static str> {
+    let site = SITES.iter().find(|known| known.name == site)?;
+    site.assets.iter().map(|asset| asset.path).find(|path| path.starts_with(start))
+}
+
 fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
     let at = |path: &str| assets.binary_search_by(|asset| asset.path.cmp(path)).ok();
     let index = || at([path, "/index.html"].concat().trim_start_matches('/'));

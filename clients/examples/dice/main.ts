@@ -24,7 +24,9 @@ class Die {
   readonly root = element("div", { class: "die", role: "img" });
 
   show(value: number): void {
-    const pips = [...(PIPS[value] ?? "")].map((pip) =>
+    // Before the first roll it lies there faintly, on no side in particular.
+    this.root.classList.toggle("idle", value === 0);
+    const pips = [...(PIPS[value || 5] ?? "")].map((pip) =>
       element("span", { class: pip === "x" ? "pip" : "" }),
     );
     this.root.replaceChildren(...pips);

@@ -78,7 +78,7 @@ function changesOf(event: SequenceDeltaEvent): ChangeSpec[] {
 export const look = EditorView.theme({
   "&": { color: "var(--text)", height: "100%" },
   "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "var(--font)", lineHeight: "1.7", padding: "1.4rem 0" },
+  ".cm-scroller": { fontFamily: "var(--font)", lineHeight: "1.85", padding: "1.4rem 0" },
   ".cm-content": { padding: "0 1.6rem", caretColor: "var(--accent)" },
   ".cm-line": { padding: "0" },
   ".cm-placeholder": { color: "var(--muted)" },

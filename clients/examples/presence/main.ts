@@ -48,7 +48,7 @@ const LOG_MAX = 6;
 
 class BoardPage {
   readonly #main: HTMLElement;
-  readonly #board = element("section", { class: "board", "data-spot": "board" });
+  readonly #board = element("section", { class: "board" });
   readonly #layer = element("div", { class: "layer", "aria-hidden": "true" });
   readonly #here = element("ul", { class: "here", "aria-label": "Here now" });
   readonly #log = element("ul", { class: "log", "aria-label": "Comings and goings" });
@@ -61,6 +61,7 @@ class BoardPage {
 
   constructor(main: HTMLElement, board: Board, user: User) {
     this.#main = main;
+    main.dataset.spot = "page";
     this.#user = user;
     for (const [key, heading] of NOTES) this.#addNote(key, heading, board);
     const buttons = Object.entries(REACTIONS).map(([kind, { label, path }]) => {
@@ -190,7 +191,7 @@ class BoardPage {
   #place(): void {
     for (const [window, cursor] of this.#cursors) {
       const point = this.#seen.get(window)?.cursor ?? null;
-      const spot = point && this.#main.querySelector(`[data-spot="${CSS.escape(point.spot)}"]`);
+      const spot = point && document.querySelector(`[data-spot="${CSS.escape(point.spot)}"]`);
       cursor.hidden = point === null || spot === null;
       if (point === null || spot === null) continue;
       const { left, top, width, height } = spot.getBoundingClientRect();

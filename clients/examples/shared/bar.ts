@@ -95,6 +95,7 @@ export class Bar {
 
   /** Says what went wrong for good, and how to go on. */
   fail(text: string): void {
+    this.show({ ...this.#connection, isConnected: false, isClosed: true });
     this.#say(`${text} `, "bad");
     this.#note.append(
       element("a", { href: location.href, class: "again" }, "Try again"),

@@ -86,8 +86,12 @@ function follow(
 /** Runs an example, and says in the bar what kept it from starting. */
 export function start(bar: Bar, example: () => Promise<void>): void {
   example().catch((error: unknown) => {
+    const { message, errorType } = error as { message?: string; errorType?: string };
+    if (errorType === "fileNotFoundOrAccessDeniedError") {
+      bar.fail("There is no document at this address.");
+      return;
+    }
     console.error(error);
-    const text = error instanceof Error ? error.message : String(error);
-    bar.fail(`This document cannot be opened: ${text}.`);
+    bar.fail(`This document cannot be opened: ${message ?? String(error)}.`);
   });
 }

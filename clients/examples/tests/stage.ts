@@ -24,7 +24,7 @@ export class Stage {
   readonly #browser: Browser;
   readonly #info: TestInfo;
   readonly #errors: string[] = [];
-  #mayFail = false;
+  readonly #expected: RegExp[] = [];
 
   constructor(service: Service, link: Link, browser: Browser, info: TestInfo) {
     this.service = service;
@@ -60,12 +60,17 @@ export class Stage {
 
   /** From here on the browser may say that it cannot reach the service. Nothing else. */
   expectOutage(): void {
-    this.#mayFail = true;
+    this.#expected.push(...NETWORK_ERRORS);
+  }
+
+  /** From here on the windows may say this, because the test provokes it. */
+  expectError(pattern: RegExp): void {
+    this.#expected.push(pattern);
   }
 
   /** Keeps a picture of a window with the test's results. */
   async picture(page: Page, name: string): Promise<void> {
-    await page.screenshot({ path: this.#info.outputPath(`${name}.png`) });
+    await page.screenshot({ path: this.#info.outputPath(`${name}.png`), animations: "disabled" });
   }
 
   /** What the consoles of all windows have said that they should not. */
@@ -74,8 +79,7 @@ export class Stage {
   }
 
   #note(text: string): void {
-    const isNetwork = NETWORK_ERRORS.some((pattern) => pattern.test(text));
-    if (!(this.#mayFail && isNetwork)) this.#errors.push(text);
+    if (!this.#expected.some((pattern) => pattern.test(text))) this.#errors.push(text);
   }
 }
 

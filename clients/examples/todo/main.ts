@@ -14,6 +14,9 @@ const GRIP = "M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01";
 const CROSS = "M7 7l10 10M17 7L7 17";
 const PLUS = "M12 6v12M6 12h12";
 
+/** How a pointer stops to drag. */
+const ENDS = ["pointerup", "pointercancel"] as const;
+
 /** Where a window writes. */
 interface Editing extends Said {
   /** The item's id, or none. */
@@ -25,7 +28,7 @@ class Row {
   readonly root: HTMLLIElement;
   readonly item: Item;
   readonly #box = element("input", { type: "checkbox", "aria-label": "Done" });
-  readonly #text = element("input", { type: "text", class: "words", "aria-label": "Item" });
+  readonly #text = element("textarea", { class: "words", rows: "1", "aria-label": "Item" });
   readonly #who = element("span", { class: "who", hidden: true });
   readonly #stops: (() => void)[];
 
@@ -42,16 +45,17 @@ class Row {
     this.#text.addEventListener("focus", () => list.focus(item.id));
     this.#text.addEventListener("blur", () => list.focus(null));
     this.#text.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.isComposing) list.addAfter(item);
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault();
+      list.addAfter(item);
     });
     remove.addEventListener("click", () => list.remove(item));
     grip.addEventListener("keydown", (event) => {
-      const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-      if (by === undefined) return;
+      if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
       event.preventDefault();
-      list.move(item, by);
+      list.move(item, event.key === "ArrowUp" ? -1 : 1);
     });
-    grip.addEventListener("pointerdown", (event) => list.drag(event, grip, this));
+    grip.addEventListener("pointerdown", (event) => list.drag(event, this));
     this.#stops = [
       bindText(this.#text, item.text),
       Tree.on(item, "nodeChanged", () => this.#show()),
@@ -93,6 +97,7 @@ class ListPage {
   readonly #items = element("ol", { class: "items" });
   readonly #count = element("p", { class: "muted count", role: "status" });
   #peers: Peers<Editing> | undefined;
+  #dragged: Row | undefined;
 
   constructor(main: HTMLElement, view: TreeView<typeof List>) {
     this.#list = view.root;
@@ -149,14 +154,18 @@ class ListPage {
   }
 
   /** Moves an item up or down by one. */
-  move(item: Item, by: number): void {
-    const from = this.#list.items.indexOf(item);
-    this.#place(item, from + by);
+  move(item: Item, by: -1 | 1): void {
+    const { items } = this.#list;
+    const from = items.indexOf(item);
+    if (by === -1 && from > 0) this.#place(item, items[from - 1]);
+    if (by === 1 && from >= 0) this.#place(item, items[from + 2]);
   }
 
   /** Lets a row follow the pointer, and puts its item where it is let go. */
-  drag(event: PointerEvent, grip: HTMLElement, row: Row): void {
-    grip.setPointerCapture(event.pointerId);
+  drag(event: PointerEvent, row: Row): void {
+    // The list takes the pointer: the row would lose it where it is put elsewhere.
+    this.#items.setPointerCapture(event.pointerId);
+    this.#dragged = row;
     row.root.classList.add("dragged");
     const follow = ({ clientY }: PointerEvent) => {
       const others = [...this.#items.children].filter((other) => other !== row.root);
@@ -169,30 +178,31 @@ class ListPage {
       }
     };
     const end = ({ type }: PointerEvent) => {
-      grip.removeEventListener("pointermove", follow);
-      for (const name of ["pointerup", "pointercancel"] as const) {
-        grip.removeEventListener(name, end);
-      }
+      this.#items.removeEventListener("pointermove", follow);
+      for (const name of ENDS) this.#items.removeEventListener(name, end);
       row.root.classList.remove("dragged");
-      if (type === "pointerup") {
-        this.#place(row.item, [...this.#items.children].indexOf(row.root));
-      }
+      this.#dragged = undefined;
+      const next = row.root.nextElementSibling;
+      const before = [...this.#rows.values()].find((other) => other.root === next);
+      if (type === "pointerup") this.#place(row.item, before?.item);
       this.#show();
     };
-    grip.addEventListener("pointermove", follow);
-    grip.addEventListener("pointerup", end);
-    grip.addEventListener("pointercancel", end);
+    this.#items.addEventListener("pointermove", follow);
+    for (const name of ENDS) this.#items.addEventListener(name, end);
   }
 
-  #place(item: Item, to: number): void {
+  /** Puts an item in front of another one, or at the end. */
+  #place(item: Item, next: Item | undefined): void {
     const { items } = this.#list;
     const from = items.indexOf(item);
-    if (from < 0 || to < 0 || to >= items.length || to === from) return;
-    // A destination is a gap between items as they stand now.
-    items.moveToIndex(to > from ? to + 1 : to, from);
+    const gap = next === undefined ? items.length : items.indexOf(next);
+    // Someone may have deleted either; and in front of itself, or behind, it is already.
+    if (from < 0 || gap < 0 || gap === from || gap === from + 1) return;
+    items.moveToIndex(gap, from);
   }
 
   #show(): void {
+    if (this.#dragged !== undefined) return; // what has changed is shown when it is let go
     const items = [...this.#list.items];
     for (const item of items) {
       if (!this.#rows.has(item)) this.#rows.set(item, new Row(item, this));
