@@ -24,8 +24,8 @@ export class Backoff {
     return this.#failures;
   }
 
-  failed(): void {
-    this.#failures += 1;
+  failed(times = 1): void {
+    this.#failures += times;
   }
 
   succeeded(): void {

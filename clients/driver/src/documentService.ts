@@ -26,6 +26,9 @@ const CONNECT_BACKOFF = { initialMs: 100, maxMs: 2000 };
  */
 const CONNECT_BUDGET_MS = 8000;
 
+/** How long a connection must stand to be called one. */
+const STABLE_MS = 5000;
+
 /** The events of {@link LeveeDocumentService}, as Fluid has them. This service has no metadata. */
 export type DocumentServiceEvents = {
   metadataUpdate: readonly [metadata: Record<string, string>];
@@ -143,11 +146,21 @@ export class LeveeDocumentService
       this.#debug,
       this.#serialization,
     );
-    this.#backoff.succeeded();
-    // All clients of a service that goes lose it at once; they must not come back at once.
-    connection.on("disconnect", () => this.#backoff.failed());
+    this.#watch(connection);
     this.#onConnection?.(connection);
     return connection;
+  }
+
+  /** All clients of a service that goes lose it at once; they must not come back at once. */
+  #watch(connection: LeveeDeltaConnection): void {
+    const failures = this.#backoff.failures;
+    const sinceMs = performance.now();
+    this.#backoff.succeeded();
+    connection.on("disconnect", () => {
+      // A connection that was lost as soon as it was made was no success.
+      const stood = performance.now() - sinceMs > STABLE_MS;
+      this.#backoff.failed(stood ? 1 : failures + 1);
+    });
   }
 
   async #token(refresh: boolean): Promise<string> {

@@ -73,6 +73,8 @@ export class LeveeDocumentServiceFactory implements IDocumentServiceFactory {
   /**
    * Creates a document with this summary; the service gives it its id.
    *
+   * @param createNewSummary - without it Fluid would upload blobs first and the summary at the end;
+   * a document of this service begins with its summary, and blobs are uploaded when it exists
    * @throws {@link RestError}
    */
   async createContainer(
@@ -81,6 +83,15 @@ export class LeveeDocumentServiceFactory implements IDocumentServiceFactory {
     logger?: unknown,
     clientIsSummarizer?: boolean,
   ): Promise<LeveeDocumentService> {
+    if (createNewSummary === undefined) {
+      throw new LeveeError(
+        "blobs can be uploaded only after the container is attached",
+        "usageError",
+        {
+          canRetry: false,
+        },
+      );
+    }
     const url = asLeveeUrl(createNewResolvedUrl);
     const rest = new RestWrapper(
       url.httpUrl,
@@ -90,9 +101,8 @@ export class LeveeDocumentServiceFactory implements IDocumentServiceFactory {
       CREATE_TIMEOUT_MS,
       this.#debug,
     );
-    const summary = createNewSummary === undefined ? undefined : uploadNode(createNewSummary);
     const id = await rest.post<unknown>(`/documents/${encodeURIComponent(url.tenantId)}`, {
-      summary,
+      summary: uploadNode(createNewSummary),
     });
     if (typeof id !== "string" || id === "") {
       throw new LeveeError("the service names no new document", "incorrectServerResponse", {

@@ -104,6 +104,8 @@ export class RestError extends LeveeError {
 }
 
 function errorTypeOfStatus(status: number): LeveeErrorType {
+  // A success that could not be read.
+  if (status >= 200 && status < 300) return "incorrectServerResponse";
   switch (status) {
     case 0:
       return "fetchFailure";

@@ -14,6 +14,7 @@ import {
 } from "../src/index.ts";
 import { App } from "./support/app.ts";
 import { Gate } from "./support/gate.ts";
+import { PhoenixServer, success } from "./support/phoenixServer.ts";
 
 const tenant = tenants.fluid;
 const open: LeveeDeltaConnection[] = [];
@@ -290,6 +291,26 @@ describe("connecting", () => {
     await expect(connected()).rejects.toMatchObject({ canRetry: true });
     expect(performance.now() - before).toBeLessThan(10_000);
   }, 15_000);
+
+  test("is slower each time to a service that hangs up at once", async () => {
+    const rude = await PhoenixServer.start((peer, [, , , event]) => {
+      if (event !== "connect_document") return;
+      peer.push("connect_document_success", success);
+      peer.socket.close(1011);
+    });
+    const resolver = new LeveeUrlResolver(rude.socketUrl, gate.url);
+    const resolved = await resolver.resolve({ url: "d" });
+    if (resolved === undefined) throw new Error("not resolved");
+    const services = new LeveeDocumentService(resolved, new Tokens());
+    const before = performance.now();
+    for (let at = 0; at < 6; at++) {
+      const connection = await services.connectToDeltaStream(client());
+      await until(() => connection.disposed, { what: "the hanging up" });
+    }
+    // At least 50 + 100 + 200 + 400 + 800 ms.
+    expect(performance.now() - before).toBeGreaterThan(1500);
+    await rude.close();
+  });
 
   test("ends when the service of the document is disposed", async () => {
     gate.instead = () => null;

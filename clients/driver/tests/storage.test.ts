@@ -95,6 +95,16 @@ async function latest(storage: LeveeStorageService): Promise<IVersion> {
   return version;
 }
 
+test("a document without a first summary is not created", async () => {
+  const resolver = new LeveeUrlResolver(undefined, gate.url);
+  const resolved = await resolver.resolve(resolver.createCreateNewRequest());
+  if (resolved === undefined) throw new Error("not resolved");
+  gate.take();
+  const creating = new LeveeDocumentServiceFactory(tokens).createContainer(undefined, resolved);
+  await expect(creating).rejects.toMatchObject({ errorType: "usageError", canRetry: false });
+  expect(gate.take()).toEqual([]);
+});
+
 describe("a version", () => {
   test("is read back as it was stored, with one request", async () => {
     const { storage } = await created();
