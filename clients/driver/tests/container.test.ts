@@ -1,7 +1,7 @@
 // Whole containers on the real service.
 
 import { Service, tenants } from "levee-testkit/service";
-import { pause } from "levee-testkit/wait";
+import { pause, until } from "levee-testkit/wait";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { App } from "./support/app.ts";
 
@@ -44,6 +44,19 @@ describe.each(["json", "msgpack"] as const)("in %s", (serialization) => {
     await second.sees("while away", true);
     expect(first.container.closed || second.container.closed).toBe(false);
   });
+});
+
+test("clients of both serialisations share a document", async () => {
+  const json = await opened(App.create(service, { serialization: "json" }));
+  const msgpack = await opened(App.load(service, json.id, { serialization: "msgpack" }));
+  const value = { snake_case: [1, -1.5, 2 ** 40, "ü\u0000"], nested: { a_b: null } };
+  json.root.set("from json", value);
+  msgpack.root.set("from msgpack", value);
+  await until(() => json.root.has("from msgpack") && msgpack.root.has("from json"), {
+    what: "both edits",
+  });
+  expect(json.root.get("from msgpack")).toEqual(value);
+  expect(msgpack.root.get("from json")).toEqual(value);
 });
 
 test("a document is created in the tenant that was asked for", async () => {
