@@ -10,6 +10,7 @@ pub(super) fn definitions() -> Vec<Definition> {
 }
 
 fn documents() -> Vec<Definition> {
+    let summary = nullable(either([to("SummaryTree"), to("NoSummary")]));
     vec![
         (
             "CreateDocument",
@@ -17,7 +18,7 @@ fn documents() -> Vec<Definition> {
                 "Makes a document, whole and durable before it is answered.",
                 [
                     may("id", nullable(text()), "Else the service makes one."),
-                    may("summary", nullable(to("SummaryNode")), "Only Levee's wire goes without."),
+                    may("summary", summary, "Only Levee's wire goes without."),
                     may("sequenceNumber", nullable(count()), "Where its order begins."),
                     may("values", nullable(list(any())), "The quorum's, `[[key, value], …]`."),
                     may("enableDiscovery", any(), "Truthy: the answer holds the session."),

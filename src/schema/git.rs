@@ -2,7 +2,7 @@
 
 use super::parts::{
     Definition, Field, Schema, any, between, closed, count, described, either, list, map, may,
-    must, nullable, object, open, text, text_like, to, word,
+    must, null, nullable, object, open, text, text_like, to, word,
 };
 
 pub(super) fn definitions() -> Vec<Definition> {
@@ -127,8 +127,8 @@ fn commits() -> Vec<Definition> {
                     must("tree", text(), "A tree's id."),
                     may("parents", nullable(list(text())), "Commits' ids."),
                     may("message", nullable(text()), ""),
-                    may("author", to("GitSignature"), "Levee's wire demands it."),
-                    may("committer", to("GitSignature"), ""),
+                    may("author", nullable(to("GitSignature")), "Levee's wire demands it."),
+                    may("committer", nullable(to("GitSignature")), ""),
                 ],
             ),
         ),
@@ -178,24 +178,31 @@ fn uploads() -> Vec<Definition> {
             may("id", nullable(text()), "An object that is there already."),
         ],
     );
+    let kind = || may("type", any(), "Not looked at.");
+    let blob = [
+        must("content", to("BlobContent"), ""),
+        may("encoding", nullable(text()), "`base64`; any other word means the text."),
+        kind(),
+    ];
+    let handle = must("handle", text(), "A path in the previous version.");
+    let nothing = ["tree", "entries", "content", "handle", "id"].map(|name| may(name, null(), ""));
+    let parts = ["SummaryTree", "SummaryBlob", "SummaryHandle", "SummaryAttachment"].map(to);
     vec![
+        ("SummaryNode", described("A part of a summary.", either(parts))),
         (
-            "SummaryNode",
-            open(
-                "A summary in one body: Fluid's `ISummaryTree`, or the form with `entries`. It is \
-                 a tree by `tree` or `entries`, a blob by `content`, else refers by `handle` or \
-                 `id`.",
-                [
-                    may("type", any(), "Not looked at."),
-                    may("tree", nullable(map(to("SummaryNode"))), "Children by raw name."),
-                    may("entries", nullable(list(entry)), ""),
-                    may("content", nullable(to("BlobContent")), ""),
-                    may("encoding", nullable(text()), "`base64`; any other word means the text."),
-                    may("handle", nullable(text()), "A path in the previous version."),
-                    may("id", nullable(text()), "An attachment's blob."),
-                ],
+            "SummaryTree",
+            described(
+                "A summary in one body: Fluid's `ISummaryTree`, or the form with `entries`.",
+                either([
+                    open("", [must("tree", map(to("SummaryNode")), "By raw name."), kind()]),
+                    open("", [must("entries", list(entry), ""), kind()]),
+                ]),
             ),
         ),
+        ("NoSummary", open("Nothing that makes a part of a summary.", nothing)),
+        ("SummaryBlob", open("", blob)),
+        ("SummaryHandle", open("", [handle, kind()])),
+        ("SummaryAttachment", open("", [must("id", text(), "Its blob."), kind()])),
         ("UploadedSummary", closed("", [must("id", id(), "The handle of a `summarize`.")])),
     ]
 }

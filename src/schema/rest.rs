@@ -92,7 +92,7 @@ pub const EXCHANGES: [Exchange; 24] = [
     post("POST /repos/:tenant/git/refs", "CreateRef", "GitRef"),
     get("GET /repos/:tenant/git/refs/*name", "GitRef"),
     both("PATCH /repos/:tenant/git/refs/*name", Some("UpdateRef"), 200, "GitRef"),
-    post("POST /repos/:tenant/git/summaries", "SummaryNode", "UploadedSummary"),
+    post("POST /repos/:tenant/git/summaries", "SummaryTree", "UploadedSummary"),
     get("GET /repos/:tenant/git/summaries/latest", "Snapshot"),
     get("GET /repos/:tenant/git/summaries/:id", "Snapshot"),
 ];

@@ -7,7 +7,16 @@ use serde_json::{Value, json};
 const NO_OPS: [u64; 0] = [];
 
 fn op(seq: u64) -> String {
-    format!("{{\"sequenceNumber\":{seq},\"contents\":\"{{}}\"}}")
+    op_with(seq, "{}")
+}
+
+/// A whole operation, as the service writes it.
+fn op_with(seq: u64, contents: &str) -> String {
+    format!(r#"{{"clientId":"c","clientSequenceNumber":{seq},"contents":"{contents}","#,)
+        + &format!(
+            r#""minimumSequenceNumber":0,"referenceSequenceNumber":0,"sequenceNumber":{seq},"#,
+        )
+        + r#""timestamp":7,"type":"op"}"#
 }
 
 fn stored(world: &World, count: u64) -> DocKey {
@@ -108,7 +117,7 @@ fn bytes_are_bounded_too() {
     let doc = world.create("fluid", "d");
     let contents = "x".repeat(9 << 20);
     for seq in 1..=4 {
-        let large = format!("{{\"sequenceNumber\":{seq},\"contents\":\"{contents}\"}}");
+        let large = op_with(seq, &contents);
         world.store_ops(&doc, seq, &[&large]);
     }
     let first = fluid(&world, "?from=0&to=5");
@@ -147,17 +156,22 @@ fn levees_clients_find_membership_in_contents() {
     let doc = world.create("fluid", "d");
     let member = |seq: u64, kind: &str, data: Value| {
         json!({
-            "clientId": null, "contents": null, "sequenceNumber": seq, "type": kind,
-            "data": data.to_string(),
+            "clientId": null, "clientSequenceNumber": -1, "contents": null, "sequenceNumber": seq,
+            "minimumSequenceNumber": 0, "referenceSequenceNumber": -1, "timestamp": 7,
+            "type": kind, "data": data.to_string(),
         })
         .to_string()
     };
-    let join = member(1, "join", json!({ "clientId": "c", "detail": {} }));
+    let detail = json!({
+        "mode": "write", "details": { "capabilities": { "interactive": true } },
+        "permission": [], "scopes": [], "user": { "id": "u" },
+    });
+    let join = member(1, "join", json!({ "clientId": "c", "detail": detail }));
     let leave = member(2, "leave", json!("c"));
     world.store_ops(&doc, 1, &[&join, &leave]);
     let token = token("fluid", "d", ALL);
     let list = world.call(&deltas("").bearer(&token)).json()["value"].clone();
-    assert_eq!(list[0]["contents"], json!({ "clientId": "c", "detail": {} }));
+    assert_eq!(list[0]["contents"], json!({ "clientId": "c", "detail": detail }));
     assert_eq!(list[1]["contents"], "c");
     assert_eq!(world.call(&deltas("").basic(&token)).body, format!("[{join},{leave}]"));
 }

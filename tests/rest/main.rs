@@ -7,5 +7,8 @@ mod deltas;
 mod disk;
 mod documents;
 mod git;
+#[path = "../support/members.rs"]
+mod members;
 mod plain;
+mod schema;
 mod world;

@@ -1,5 +1,6 @@
 //! A core without a loop: requests go in as the bytes of a connection, answers come out as bytes.
 
+use crate::schema;
 use bytes::Bytes;
 use levee::directory::{self, Hasher, Shelf};
 use levee::http::{ContextConfig, CoreContext, Live, document_of, respond};
@@ -14,7 +15,7 @@ use levee_core::record::{OpRun, Record, StoreFault};
 use levee_core::shard::Published;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) random: Cell<u128>,
     pub(crate) is_ready: Cell<bool>,
     pub(crate) fault: Cell<Option<StoreFault>>,
+    /// The exchanges that have succeeded.
+    pub(crate) exchanges: RefCell<BTreeSet<schema::Seen>>,
 }
 
 pub(crate) struct World {
@@ -148,7 +151,10 @@ impl World {
         let bytes = match incoming.expect("a whole request") {
             Incoming::Request(mut request) => {
                 document_of(&mut request, || (self.core.random)());
-                respond(&self.core, &request).await.bytes
+                let bytes = respond(&self.core, &request).await.bytes;
+                let seen = schema::assert_exchange(&request, &Answer::parse(&bytes));
+                self.shared.exchanges.borrow_mut().extend(seen);
+                bytes
             }
             Incoming::Answer { response, .. } => response,
             Incoming::Upgrade(_) => panic!("no request"),

@@ -1,19 +1,38 @@
 //! Schemas and what reads the same messages, held against each other member by member.
 
+use jsonschema::Validator;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// A fault shows the value it is about, which may be a document's whole history.
+const SHOWN_CHARS_MAX: usize = 1000;
 
 /// Fails unless the value is what the definition of this name says.
 pub(crate) fn assert_valid(name: &str, value: &Value) {
     if let Err(fault) = fault_of(name, value) {
-        panic!("{name}: {fault}\n{value:#}");
+        panic!("{name}: {fault}");
     }
 }
 
 /// The first thing that the definition of this name does not allow.
 pub(crate) fn fault_of(name: &str, value: &Value) -> Result<(), String> {
-    let schema = levee::schema::definition(name).unwrap_or_else(|| panic!("no definition {name}"));
-    let validator = jsonschema::draft202012::new(&schema).unwrap();
-    validator.validate(value).map_err(|error| format!("{} {error}", error.instance_path()))
+    validator(name).validate(value).map_err(|error| {
+        let shown: String = error.to_string().chars().take(SHOWN_CHARS_MAX).collect();
+        format!("{} {shown}", error.instance_path())
+    })
+}
+
+/// Each definition is compiled once.
+fn validator(name: &str) -> Arc<Validator> {
+    static COMPILED: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let compile = || {
+        let schema = levee::schema::definition(name);
+        let schema = schema.unwrap_or_else(|| panic!("no definition {name}"));
+        Arc::new(jsonschema::draft202012::new(&schema).unwrap())
+    };
+    let mut compiled = COMPILED.lock().unwrap();
+    compiled.entry(name.to_owned()).or_insert_with(compile).clone()
 }
 
 /// Takes every member out of `value`, and puts values of every other type in its place. What the
@@ -39,6 +58,20 @@ pub(crate) fn check_members(
     }
     passed.dedup();
     assert_eq!(passed, lenient, "{name}: forbidden, and accepted nonetheless");
+}
+
+/// What is damaged, with the texts, lists and so on at these pointers as they were in `whole`, if
+/// they are still of the same type: whether they are the right ones is not a schema's to say.
+pub(crate) fn made_right(damaged: &Value, whole: &Value, pointers: &[&str]) -> Value {
+    let mut right = damaged.clone();
+    for pointer in pointers {
+        if let (Some(value), Some(meant)) = (right.pointer_mut(pointer), whole.pointer(pointer))
+            && std::mem::discriminant(value) == std::mem::discriminant(meant)
+        {
+            *value = meant.clone();
+        }
+    }
+    right
 }
 
 /// The members of a value and of its members, in order, as JSON pointers.

@@ -663,7 +663,7 @@ export interface CreateDocument {
   /** Else the service makes one. */
   id?: string | null;
   /** Only Levee's wire goes without. */
-  summary?: SummaryNode | null;
+  summary?: SummaryTree | NoSummary | null;
   /** Where its order begins. */
   sequenceNumber?: number | null;
   /** The quorum's, `[[key, value], …]`. */
@@ -823,8 +823,8 @@ export interface CreateCommit {
   parents?: string[] | null;
   message?: string | null;
   /** Levee's wire demands it. */
-  author?: GitSignature;
-  committer?: GitSignature;
+  author?: GitSignature | null;
+  committer?: GitSignature | null;
 }
 
 export interface GitCommit {
@@ -883,28 +883,57 @@ export interface GitRef {
 
 export type GitRefs = GitRef[];
 
-/**
- * A summary in one body: Fluid's `ISummaryTree`, or the form with `entries`. It is a tree by `tree`
- * or `entries`, a blob by `content`, else refers by `handle` or `id`.
- */
-export interface SummaryNode {
-  /** Not looked at. */
-  type?: unknown;
-  /** Children by raw name. */
-  tree?: { [name: string]: SummaryNode } | null;
-  entries?: {
-    path: string;
-    value?: SummaryNode | null;
-    /** An object that is there already. */
-    id?: string | null;
-  }[] | null;
-  content?: BlobContent | null;
+/** A part of a summary. */
+export type SummaryNode = SummaryTree | SummaryBlob | SummaryHandle | SummaryAttachment;
+
+/** A summary in one body: Fluid's `ISummaryTree`, or the form with `entries`. */
+export type SummaryTree =
+  | {
+      /** By raw name. */
+      tree: { [name: string]: SummaryNode };
+      /** Not looked at. */
+      type?: unknown;
+    }
+  | {
+      entries: {
+        path: string;
+        value?: SummaryNode | null;
+        /** An object that is there already. */
+        id?: string | null;
+      }[];
+      /** Not looked at. */
+      type?: unknown;
+    };
+
+/** Nothing that makes a part of a summary. */
+export interface NoSummary {
+  tree?: null;
+  entries?: null;
+  content?: null;
+  handle?: null;
+  id?: null;
+}
+
+export interface SummaryBlob {
+  content: BlobContent;
   /** `base64`; any other word means the text. */
   encoding?: string | null;
+  /** Not looked at. */
+  type?: unknown;
+}
+
+export interface SummaryHandle {
   /** A path in the previous version. */
-  handle?: string | null;
-  /** An attachment's blob. */
-  id?: string | null;
+  handle: string;
+  /** Not looked at. */
+  type?: unknown;
+}
+
+export interface SummaryAttachment {
+  /** Its blob. */
+  id: string;
+  /** Not looked at. */
+  type?: unknown;
 }
 
 export interface UploadedSummary {
@@ -953,7 +982,7 @@ export interface Configuration {
    * CPUs to use, as in 0-3,6: each core is pinned to one of them, other threads to all. Empty takes
    * those the process may use.
    */
-  cpus?: string | (string | number)[];
+  cpus?: string | number | (string | number)[];
   /** auto uses io_uring, and epoll where the kernel or a sandbox forbids the ring. */
   runtime?: "auto" | "epoll";
   /** Directory of the data; made if absent. */
@@ -1023,16 +1052,29 @@ export interface Configuration {
   tenant?: Tenant[];
 }
 
-/** One tenant. It has `key` or `key_file`. */
-export interface Tenant {
-  id: string;
-  name?: string;
-  /** Signs its clients' tokens. */
-  key?: string;
-  /** Accepted too, while the first is being replaced. */
-  key2?: string;
-  /** File that holds `key`. */
-  key_file?: string;
-  /** File that holds `key2`. */
-  key2_file?: string;
-}
+/** One tenant. */
+export type Tenant =
+  | {
+      id: string;
+      name?: string;
+      /** Accepted too, while the first is being replaced. */
+      key2?: string;
+      /** File that holds `key2`. */
+      key2_file?: string;
+      /** Signs its clients' tokens. */
+      key: string;
+      /** File that holds `key`. */
+      key_file?: string;
+    }
+  | {
+      id: string;
+      name?: string;
+      /** Accepted too, while the first is being replaced. */
+      key2?: string;
+      /** File that holds `key2`. */
+      key2_file?: string;
+      /** File that holds `key`. */
+      key_file: string;
+      /** Signs its clients' tokens. */
+      key?: string;
+    };
