@@ -82,7 +82,16 @@ fn operations() -> Vec<Definition> {
                 [must("signalContent", object(), "Up to 64 KiB.")],
             ),
         ),
-        ("Status", closed("", [must("status", word(["ok", "unavailable"]), "")])),
+        (
+            "Status",
+            closed(
+                "",
+                [
+                    must("status", word(["ok", "read-only", "unavailable"]), ""),
+                    may("reason", text(), "Why documents cannot be written."),
+                ],
+            ),
+        ),
     ]
 }
 

@@ -715,7 +715,9 @@ export interface BroadcastSignal {
 }
 
 export interface Status {
-  status: "ok" | "unavailable";
+  status: "ok" | "read-only" | "unavailable";
+  /** Why documents cannot be written. */
+  reason?: string;
 }
 
 /** Why a request was not done, on Fluid's wire. */
@@ -1029,6 +1031,11 @@ export interface Configuration {
   unfinished_bytes_max?: number | string;
   /** Bytes that may wait for one socket; a slower reader is disconnected. */
   outbox_bytes_max?: number | string;
+  /**
+   * Bytes of one document that may wait for the disk; until they are less its writers are
+   * throttled.
+   */
+  pending_bytes_max?: number | string;
   /** Open sockets from one address, per core. */
   sockets_per_address_max?: number | string;
   /** Open sockets per core. */
