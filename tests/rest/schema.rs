@@ -34,6 +34,8 @@ fn exchange_of(route: &Route<'_>) -> Option<&'static Exchange> {
         Route::Deltas { .. } => "GET /deltas/:tenant/:document",
         Route::BroadcastSignal { .. } => "POST /:tenant/:document/broadcast-signal",
         Route::Git { asked, .. } => git_exchange(asked),
+        // Accounts and administration have no schema yet.
+        Route::Api(_) => return None,
         Route::Home
         | Route::Site { .. }
         | Route::Metrics
