@@ -1,14 +1,11 @@
-//! Puts the web sites that `clients` builds into the binary: every file below `clients/dist/<site>`
-//! becomes a row of a table, which `src/http/sites.rs` serves. A site that is not built (it needs
-//! Node) has an empty table.
+//! Puts the web sites that `clients` builds into the binary: each folder of `clients/dist` becomes a
+//! table of the files below it, which `src/http/sites.rs` serves. A site that is not built (it needs
+//! Node) has no folder and no table.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 use xxhash_rust::xxh3::xxh3_128;
-
-/// Folders below `clients/dist`, each with the name of its table.
-const SITES: &[(&str, &str)] = &[("examples", "EXAMPLES")];
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
@@ -16,29 +13,39 @@ fn main() -> io::Result<()> {
     // The folder is always there, so that Cargo sees a site appear and disappear.
     println!("cargo:rerun-if-changed=clients/dist");
     println!("cargo:rerun-if-changed=build.rs");
-    let mut tables = String::new();
-    for (site, table) in SITES {
+    let mut tables = String::from("const BUILT: &[(&str, &[Asset])] = &[\n");
+    for site in sites(&dist)? {
         let mut paths = Vec::new();
-        collect(&dist.join(site), &mut paths)?;
+        collect(&site, &mut paths)?;
         let mut rows = Vec::new();
         for path in paths {
-            rows.push(row(&dist.join(site), &path)?);
+            rows.push(row(&site, &path)?);
         }
         rows.sort(); // by path: they are searched
         let rows: String = rows.into_iter().map(|(_, row)| row).collect();
-        let _ = writeln!(tables, "const {table}: &[Asset] = &[\n{rows}];");
+        let name = site.file_name().unwrap_or_default();
+        let _ = writeln!(tables, "({name:?}, &[\n{rows}]),");
     }
+    tables.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(out.join("sites.rs"), tables)
 }
 
-/// Every file below a folder that may not exist.
-fn collect(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+/// The folder of each site that is built.
+fn sites(dist: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dist) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    for entry in entries {
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut sites: Vec<_> = paths.into_iter().filter(|path| path.is_dir()).collect();
+    sites.sort();
+    Ok(sites)
+}
+
+/// Every file below a folder.
+fn collect(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, found)?;

@@ -4,12 +4,14 @@
 set -eu
 
 find_chromium() {
-  for name in "${CHROMIUM:-chromium}" chromium chromium-browser google-chrome; do
-    if command -v "$name"; then return 0; fi
-  done
-  return 1
+  command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
+if [ -n "${CHROMIUM:-}" ]; then
+  command -v "$CHROMIUM" && exit 0
+  echo "CHROMIUM names no program: $CHROMIUM" >&2
+  exit 1
+fi
 find_chromium && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive

@@ -1,4 +1,6 @@
-//! Web sites inside the binary. `build.rs` makes a table of files of each; this serves them.
+//! Web sites inside the binary. `build.rs` makes a table of the files of each; this serves them.
+//!
+//! A further site is a folder of `clients/dist`, a row of [`SITES`], and a name in the routes.
 
 use super::failure::Failure;
 use super::reply::Reply;
@@ -19,16 +21,15 @@ struct Asset {
 
 include!(concat!(env!("OUT_DIR"), "/sites.rs"));
 
-/// Files that are served below one path.
+/// A site that this service knows, whether it is built or not.
 struct Site {
-    /// The path's one segment.
+    /// The one segment of the path that its files are served below, and its folder's name.
     name: &'static str,
     /// Served with `--dev` only.
     is_dev_only: bool,
-    assets: &'static [Asset],
 }
 
-const SITES: &[Site] = &[Site { name: "examples", is_dev_only: true, assets: EXAMPLES }];
+const SITES: &[Site] = &[Site { name: "examples", is_dev_only: true }];
 
 /// Scripts, styles and connections from where the page is from, and nothing else.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -39,19 +40,23 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
 pub(super) fn file(is_dev: bool, request: &HttpRequest, path: &str) -> Result<Reply, Failure> {
     let (name, inside) = path.split_once('/').unwrap_or((path, ""));
     let site = SITES.iter().find(|site| site.name == name && (is_dev || !site.is_dev_only));
-    let asset = site.and_then(|site| find(site.assets, inside)).ok_or(Failure::NoRoute)?;
+    let asset = site.and_then(|site| find(assets(site.name), inside)).ok_or(Failure::NoRoute)?;
     Ok(reply(asset, request.if_none_match.as_deref()))
 }
 
 /// Whether a site was built with this page.
 pub(super) fn has_page(site: &str, page: &str) -> bool {
-    SITES.iter().any(|known| known.name == site && find(known.assets, page).is_some())
+    find(assets(site), page).is_some()
 }
 
 /// The first file of a site whose path starts like this: a name with a hash is not known before.
 pub(super) fn with_name(site: &str, start: &str) -> Option<&'static str> {
-    let site = SITES.iter().find(|known| known.name == site)?;
-    site.assets.iter().map(|asset| asset.path).find(|path| path.starts_with(start))
+    assets(site).iter().map(|asset| asset.path).find(|path| path.starts_with(start))
+}
+
+/// The files of a site, sorted by their paths; none if it is not built.
+fn assets(site: &str) -> &'static [Asset] {
+    BUILT.iter().find(|(name, _)| *name == site).map_or(&[], |(_, assets)| assets)
 }
 
 fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
@@ -85,6 +90,8 @@ fn matches(tags: &str, etag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use levee_core::wire::http::Method;
+    use levee_core::wire::route::{Route, route};
 
     const fn asset(path: &'static str, is_immutable: bool) -> Asset {
         let content_type = "text/html; charset=utf-8";
@@ -129,9 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_sorted_for_the_search() {
+    fn every_built_site_is_known_routed_and_sorted_for_the_search() {
+        for (name, assets) in BUILT {
+            assert!(SITES.iter().any(|site| site.name == *name), "{name}");
+            assert!(assets.is_sorted_by(|a, b| a.path < b.path), "{name}");
+        }
         for site in SITES {
-            assert!(site.assets.is_sorted_by(|a, b| a.path < b.path), "{}", site.name);
+            let path = format!("/{}/a/b", site.name);
+            assert!(matches!(route(Method::Get, &path), Route::Site { .. }), "{path}");
         }
     }
 }
