@@ -114,6 +114,40 @@ test.describe("editor", () => {
     }
   });
 
+  test("nothing typed is lost, doubled or misplaced while the service dies three times", async ({
+    stage,
+  }) => {
+    const [first, second] = await pair(stage, "editor");
+    const text = (page: Page) => page.getByRole("textbox", { name: "Text" });
+    await text(first).focus();
+    await first.keyboard.press("Control+a");
+    await type(first, "\n");
+    await expect.poll(() => lines(second)).toEqual(["", ""]);
+    await first.keyboard.press("Control+Home");
+    await text(second).focus();
+    await second.keyboard.press("Control+End");
+    stage.expectOutage();
+    const written = Array.from({ length: 60 }, (_, at) => `${at}`).join(" ");
+    const isTyping = { now: true };
+    const typing = Promise.all([
+      first.keyboard.type(written, { delay: 60 }),
+      second.keyboard.type(written, { delay: 60 }),
+    ]).finally(() => {
+      isTyping.now = false;
+    });
+    for (let kills = 0; kills < 3; kills++) {
+      for (const page of [first, second]) await connected(page, { isQuiet: !isTyping.now });
+      await stage.service.kill();
+      await expect(first.locator(".state")).not.toHaveAttribute("data-state", "connected");
+      await stage.service.resume();
+    }
+    await typing;
+    for (const page of [first, second]) {
+      await connected(page);
+      await expect.poll(() => lines(page)).toEqual([written, written]);
+    }
+  });
+
   test("a selection over several lines is replaced by a paste with other line ends", async ({
     stage,
   }) => {

@@ -47,7 +47,9 @@ export class Stage {
       if (message.type() === "error") this.#note(message.text());
     });
     page.on("pageerror", (error) => this.#note(`uncaught: ${error.stack ?? error.message}`));
-    await page.goto(address);
+    const response = await page.goto(address);
+    // A binary from before the sites were built has none of them.
+    expect(response?.status(), `${address} is in the service: make service`).toBe(200);
     return page;
   }
 
@@ -83,9 +85,13 @@ export class Stage {
   }
 }
 
-/** Waits until a window's document is connected and everything in it is at the service. */
-export async function connected(page: Page): Promise<void> {
-  await expect(page.locator('.state[data-state="connected"][data-saved="true"]')).toBeVisible({
+/**
+ * Waits until a window's document is connected, and everything in it is at the service: unless
+ * it cannot be expected to be quiet, because somebody is still at it.
+ */
+export async function connected(page: Page, { isQuiet = true } = {}): Promise<void> {
+  const saved = isQuiet ? '[data-saved="true"]' : "";
+  await expect(page.locator(`.state[data-state="connected"]${saved}`)).toBeVisible({
     timeout: 60_000,
   });
   await expect(page).toHaveURL(/#.+/);
