@@ -192,9 +192,13 @@ export class LeveeDeltaConnection
     return this.#details.supportedFeatures;
   }
 
-  /** The last operation of the document when the connection was made, the own join included. */
+  /**
+   * The last operation of the document when a connection to read was made. One to write brings its
+   * own join, and Fluid sees what is missing before it: told of that join's number, it would ask
+   * storage for it, again and again, until the service has made it durable.
+   */
   get checkpointSequenceNumber(): number | undefined {
-    return this.#details.checkpointSequenceNumber;
+    return this.mode === "write" ? undefined : this.#details.checkpointSequenceNumber;
   }
 
   /** Operations that came before anybody listened for `op`, in order. */

@@ -70,6 +70,20 @@ async function failure(promise: Promise<unknown>): Promise<LeveeError> {
   return error as LeveeError;
 }
 
+test.each([
+  ["write", undefined],
+  ["read", 7],
+] as const)("a %s connection tells Fluid of the checkpoint %s", async (mode, told) => {
+  const opening = await begin(
+    whenAsked((peer) =>
+      peer.push("connect_document_success", { ...success, mode, checkpointSequenceNumber: 7 }),
+    ),
+    { mode, client: { ...client, mode } },
+  );
+  await opening.ready;
+  expect(opening.checkpointSequenceNumber).toBe(told);
+});
+
 describe("opening", () => {
   test("says what the service needs, and puts itself among the clients", async () => {
     const opened = await begin(succeeding);
