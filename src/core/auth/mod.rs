@@ -6,6 +6,7 @@
 mod fault;
 mod jwt;
 mod keyring;
+mod openid;
 mod scope;
 
 pub use fault::{Rejection, TokenFault};
@@ -13,4 +14,5 @@ pub use jwt::{Claims, TOKEN_BYTES_MAX, decode_unverified, peek_tenant, sign, ver
 pub use keyring::{
     Credentials, Keyring, KeyringFault, Pass, Revoked, Tenant, TenantKeys, TenantLimits,
 };
+pub use openid::{Expected, IdClaims, IdTokenFault, KeySet, verify_id_token};
 pub use scope::{Scope, Scopes};

@@ -14,6 +14,7 @@ mod audit;
 mod backoff;
 mod fault;
 mod keys;
+mod logins;
 mod members;
 mod names;
 mod passwords;
@@ -26,6 +27,7 @@ pub use act::{Act, Actor, token_hash};
 pub use audit::{AUDIT_PREFIX, AuditEntry, Deed, audit_key};
 pub use fault::{DirectoryFault, Kind};
 pub use keys::{ApiKey, Minted, MintedUser, NewApiKey};
+pub use logins::{LoginStart, PendingLogin};
 pub use members::{Invite, InviteState, Member, Membership, Role};
 pub use passwords::{PASSWORD_BYTES_MAX, check_password};
 pub use sessions::{Door, OpenedSession, Session};
@@ -36,6 +38,7 @@ pub use users::{Account, Identity, LoginAttempt, Profile, User, UserChange};
 use crate::auth::{Keyring, Tenant};
 use backoff::Backoff;
 use keys::{Revocation, RevokedUser};
+use logins::Logins;
 use std::collections::BTreeMap;
 use table::Table;
 
@@ -88,6 +91,7 @@ pub struct Directory {
     /// The hash of the set-up link's token, under one key.
     set_up: Table<String>,
     backoff: Backoff,
+    logins: Logins,
     audit_seq: u64,
     writes: Vec<Write>,
     /// Something of the keyring has changed since it was last taken.
@@ -112,6 +116,7 @@ impl Directory {
             revoked_users: Table::new("revoked_user"),
             set_up: Table::new("set_up"),
             backoff: Backoff::default(),
+            logins: Logins::default(),
             audit_seq: 0,
             writes: Vec::new(),
             keyring_changed: true,
@@ -159,6 +164,7 @@ impl Directory {
 
     /// Removes what has expired: sessions, invites, revocations of tokens that are dead by now.
     pub fn sweep(&mut self, now_ms: u64) {
+        self.logins.sweep(now_ms);
         self.sweep_sessions(now_ms);
         self.sweep_invites(now_ms);
         self.sweep_revocations(now_ms);

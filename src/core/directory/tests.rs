@@ -522,3 +522,35 @@ fn other_services_vouch_for_users() {
     bench.reopen();
     assert_eq!(enter(&mut bench, "2", "", false).id, ann.id);
 }
+
+#[test]
+fn logins_elsewhere_are_single_use_and_bound_to_their_service() {
+    let mut bench = Bench::new();
+    let mut act = bench.anonymous();
+    let begin = |bench: &mut Bench, act: &mut Act| {
+        bench.directory.begin_provider_login(act, "github", Some("/admin".into())).unwrap()
+    };
+    let (a, b) = (begin(&mut bench, &mut act), begin(&mut bench, &mut act));
+    assert!(a.state != b.state && a.challenge != b.challenge && a.nonce != b.nonce);
+    let now_ms = bench.now_ms;
+    let mut take = |provider: &str, state: &str, at_ms| {
+        bench.directory.take_provider_login(provider, state, at_ms)
+    };
+    let login = take("github", &a.state, now_ms).unwrap();
+    let hash = ring::digest::digest(&ring::digest::SHA256, login.verifier.as_bytes());
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    assert_eq!(engine.encode(hash), a.challenge);
+    assert_eq!((login.redirect.as_deref(), login.nonce), (Some("/admin"), a.nonce));
+    assert_eq!(take("github", &a.state, now_ms), None, "used");
+    assert_eq!(take("openid", &b.state, now_ms), None, "of another service");
+    assert_eq!(take("github", &b.state, now_ms), None, "and used up by that");
+    let c = begin(&mut bench, &mut act);
+    assert_eq!(bench.directory.take_provider_login("github", &c.state, now_ms + 180_000), None);
+    let code = bench.directory.offer_session(&mut act, "ses_1".into()).unwrap();
+    assert_eq!(bench.directory.take_session(&code, now_ms).as_deref(), Ok("ses_1"));
+    assert_eq!(bench.directory.take_session(&code, now_ms), Err(DirectoryFault::NoSession));
+    let code = bench.directory.offer_session(&mut act, "ses_1".into()).unwrap();
+    let late = bench.directory.take_session(&code, now_ms + 30_000);
+    assert_eq!(late, Err(DirectoryFault::NoSession));
+}
