@@ -5,9 +5,10 @@ mod banner;
 mod core_thread;
 mod watchdog;
 
-use crate::config::{Config, Durability};
+use crate::config::{Config, Durability, ProviderKind};
 use crate::directory::{self, Directories, Hasher, Publish, Shelf, ShelfError};
 use crate::http::ApiConfig;
+use crate::identity::{self, Identities};
 use crate::runtime::{Clock, DriverKind, allowed_cpus, pin_to_cpus};
 use crate::server::control::{Control, Phase};
 use crate::server::listener::{Bound, ListenError, bind};
@@ -132,10 +133,10 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
             .run(publish.ok_or(BootError::NoRandom)?)
             .map_err(BootError::Thread)?,
         hasher: Hasher::start().map_err(BootError::Thread)?,
+        identities: Identities::start(providers(config)).map_err(BootError::Thread)?,
         api: Arc::new(ApiConfig {
             admin_key: config.admin_key.as_ref().map(|key| key.expose().into()),
             open_registration: true,
-            providers: Vec::new(),
         }),
         data,
         clock: Clock::start(),
@@ -159,6 +160,7 @@ struct Shared {
     keyring: Arc<Keyring>,
     directories: Directories,
     hasher: Hasher,
+    identities: Identities,
     api: Arc<ApiConfig>,
     /// `None` keeps documents in memory only.
     data: Option<Arc<DataDir>>,
@@ -289,6 +291,25 @@ fn extra(config: &Config) -> Vec<Tenant> {
     let unverified = config.tenants.iter().filter(|tenant| tenant.unverified);
     let tenant = |t: &crate::config::Tenant| Tenant::new(&t.id, &t.name, TenantKeys::Unverified);
     unverified.map(tenant).collect()
+}
+
+/// Services to sign in with, as the configuration names them.
+fn providers(config: &Config) -> Vec<identity::Provider> {
+    let provider = |given: &crate::config::Provider| identity::Provider {
+        name: given.name.clone(),
+        kind: match given.kind.clone() {
+            ProviderKind::GitHub { url, api_url } => identity::Kind::GitHub { url, api_url },
+            ProviderKind::OpenId { issuer } => identity::Kind::OpenId { issuer },
+        },
+        client_id: given.client_id.clone(),
+        client_secret: given.client_secret.expose().to_owned(),
+        redirect_uri: given.redirect_uri.clone(),
+        allowed_users: given.allowed_users.clone(),
+        allowed_organizations: given.allowed_organizations.clone(),
+        admin_users: given.admin_users.clone(),
+        redirect_urls: given.redirect_urls.clone(),
+    };
+    config.providers.iter().map(provider).collect()
 }
 
 /// Every configured key can be one.

@@ -10,6 +10,7 @@ pub mod runtime;
 pub mod schema;
 
 pub mod directory;
+pub mod identity;
 pub mod store;
 
 pub mod git_export;

@@ -82,6 +82,7 @@ impl CoreThread {
                 keyring: self.shared.keyring,
                 directories: self.shared.directories,
                 hasher: self.shared.hasher,
+                identities: self.shared.identities,
                 api: self.shared.api,
                 placement: self.shared.placement,
                 public_url: self.config.public_url.as_deref().map(Box::from),

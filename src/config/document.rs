@@ -32,6 +32,35 @@ key_file = "/run/secrets/acme"
 
 `LEVEE_TENANT_ID` and `LEVEE_TENANT_KEY` together define one more tenant.
 
+## Signing in with other services
+
+Each `[[provider]]` is one service, at `/auth/<name>`: GitHub, or anything that speaks OpenID
+Connect. `client_secret` may stand in a file of its own (`client_secret_file`). `allowed_users` and
+`admin_users` hold GitHub logins, or verified e-mails with OpenID Connect. A login ends at `/admin`,
+or at one of `redirect_urls`, word for word.
+
+```toml
+[[provider]]
+name = "github"
+kind = "github"                  # url and api_url for an Enterprise server
+client_id = "Iv1.0123456789abcdef"
+client_secret_file = "/run/secrets/github"
+allowed_organizations = ["acme"]
+admin_users = ["ann"]
+
+[[provider]]
+name = "work"
+kind = "openid"
+issuer = "https://id.example.com"
+client_id = "levee"
+client_secret_file = "/run/secrets/openid"
+redirect_urls = ["https://app.example.com/signed-in"]
+```
+
+Levee's own variables define GitHub too: `GITHUB_CLIENT_ID`, `GITHUB_CLIENT_SECRET`,
+`GITHUB_REDIRECT_URI`, and the comma lists `GITHUB_ALLOWED_USERS`, `GITHUB_ALLOWED_ORGANIZATIONS`,
+`GITHUB_ADMIN_USERS`, `GITHUB_REDIRECT_URLS`.
+
 ## `--dev`
 
 Loopback only, ports 4000, 7070 and 7071 unless `listen` is given, and three more tenants:

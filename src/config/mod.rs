@@ -2,11 +2,13 @@
 
 pub mod document;
 pub mod options;
+mod providers;
 pub mod settings;
 pub mod value;
 
 pub use crate::runtime::RuntimeChoice;
 
+pub use providers::{Provider, ProviderKind};
 pub use settings::{ConfigError, Inputs, Secret, Settings, Tenant};
 
 use levee_core::limits::Limits;
@@ -59,6 +61,8 @@ pub struct Config {
     pub drain_deadline: Duration,
     pub limits: Limits,
     pub tenants: Vec<Tenant>,
+    /// Services that people can sign in with.
+    pub providers: Vec<Provider>,
 }
 
 /// Ports of `--dev`: Levee's default, Tinylicious' default, azure-client's "local".
@@ -126,6 +130,7 @@ impl Config {
             drain_deadline: millis(Key::DrainDeadlineMs),
             limits: limits(settings),
             tenants,
+            providers: settings.providers.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Layers of text: flags over environment over file over default, each value with its source.
 
 use super::options::{self, Key, Spec};
+use super::providers::{self, Provider};
 use super::value::ValueFault;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,6 +38,8 @@ pub enum ConfigError {
     UnknownKey { path: PathBuf, key: String, nearest: Option<&'static str> },
     #[error("{name} = {value:?} (from {source_name}): {fault}")]
     BadValue { name: &'static str, value: String, source_name: Source, fault: ValueFault },
+    #[error("provider: {text}")]
+    BadProvider { text: String },
     #[error("tenant {id:?}: {fault}")]
     BadTenant { id: String, fault: TenantFault },
     #[error(
@@ -105,6 +108,7 @@ pub struct Tenant {
 pub struct Settings {
     values: Vec<(&'static Spec, String, Source)>,
     pub tenants: Vec<Tenant>,
+    pub providers: Vec<Provider>,
 }
 
 /// What the process was given besides the file.
@@ -124,9 +128,9 @@ impl Settings {
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn load(inputs: &Inputs) -> Result<Self, ConfigError> {
-        let (file, mut tenants) = match &inputs.file {
+        let FileValues { values: file, mut tenants, mut providers } = match &inputs.file {
             Some(path) => read_file(path)?,
-            None => (BTreeMap::new(), Vec::new()),
+            None => FileValues::default(),
         };
         let mut values = Vec::new();
         for spec in options::all() {
@@ -139,7 +143,9 @@ impl Settings {
             values.push((spec, text, source));
         }
         tenants.extend(env_tenant(&inputs.env));
-        let mut settings = Self { values, tenants };
+        let is_new = |new: &Provider| providers.iter().all(|known| known.name != new.name);
+        providers.extend(providers::env_github(&inputs.env).filter(is_new));
+        let mut settings = Self { values, tenants, providers };
         settings.read_admin_key_file()?;
         Ok(settings)
     }
@@ -209,7 +215,12 @@ fn pick(spec: &Spec, inputs: &Inputs, file: &BTreeMap<&str, String>) -> (String,
     }
 }
 
-type FileValues = (BTreeMap<&'static str, String>, Vec<Tenant>);
+#[derive(Default)]
+struct FileValues {
+    values: BTreeMap<&'static str, String>,
+    tenants: Vec<Tenant>,
+    providers: Vec<Provider>,
+}
 
 fn read_file(path: &Path) -> Result<FileValues, ConfigError> {
     let text = std::fs::read_to_string(path)
@@ -218,22 +229,25 @@ fn read_file(path: &Path) -> Result<FileValues, ConfigError> {
         path: path.to_owned(),
         source: Box::new(source),
     })?;
-    let mut values = BTreeMap::new();
-    let mut tenants = Vec::new();
+    let mut found = FileValues::default();
     for (key, value) in &table {
         if key == "tenant" {
-            tenants = read_tenants(path, value)?;
+            found.tenants = read_tenants(path, value)?;
+            continue;
+        }
+        if key == "provider" {
+            found.providers = providers::read(value)?;
             continue;
         }
         let Some(spec) = options::find_name(key) else {
-            let known = options::all().map(|spec| spec.name).chain(["tenant"]);
+            let known = options::all().map(|spec| spec.name).chain(["tenant", "provider"]);
             let nearest = options::nearest(key, known);
             let (path, key) = (path.to_owned(), key.clone());
             return Err(ConfigError::UnknownKey { path, key, nearest });
         };
-        values.insert(spec.name, value_text(spec, value)?);
+        found.values.insert(spec.name, value_text(spec, value)?);
     }
-    Ok((values, tenants))
+    Ok(found)
 }
 
 /// A TOML value as it would stand in an environment variable.
@@ -316,7 +330,7 @@ fn env_tenant(env: &BTreeMap<String, String>) -> Option<Tenant> {
     Some(Tenant { name: id.clone(), id, key, key2: None, unverified: false })
 }
 
-fn read_secret(path: &Path) -> Result<String, ConfigError> {
+pub(super) fn read_secret(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path)
         .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })

@@ -2,6 +2,7 @@
 
 use super::objects::ObjectCache;
 use crate::directory::{Directories, Hasher};
+use crate::identity::Identities;
 use crate::store::Store;
 use bytes::Bytes;
 use levee_core::auth::Keyring;
@@ -19,6 +20,7 @@ pub struct CoreContext {
     keyring: RefCell<Arc<Keyring>>,
     pub directories: Directories,
     pub hasher: Hasher,
+    pub identities: Identities,
     pub api: Arc<ApiConfig>,
     pub placement: Placement,
     pub store: Rc<Store>,
@@ -43,8 +45,6 @@ pub struct ApiConfig {
     pub admin_key: Option<Box<str>>,
     /// Whether anybody may register.
     pub open_registration: bool,
-    /// Names of the services that one can sign in with.
-    pub providers: Vec<Box<str>>,
 }
 
 /// A question about a document.
@@ -74,6 +74,7 @@ pub struct ContextConfig {
     pub keyring: Arc<Keyring>,
     pub directories: Directories,
     pub hasher: Hasher,
+    pub identities: Identities,
     pub api: Arc<ApiConfig>,
     pub placement: Placement,
     pub public_url: Option<Box<str>>,
@@ -99,6 +100,7 @@ impl CoreContext {
             keyring: RefCell::new(config.keyring),
             directories: config.directories,
             hasher: config.hasher,
+            identities: config.identities,
             api: config.api,
             placement: config.placement,
             store,

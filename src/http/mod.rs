@@ -41,6 +41,8 @@ pub async fn respond(core: &CoreContext, request: &HttpRequest) -> Response {
     let wire = Wire::of(request, &route);
     let mut reply = match route {
         Route::Api(route) if accepts_json(request) => api::answer(core, request, route).await,
+        Route::SignIn { provider } => api::sign_in(core, request, &provider).await,
+        Route::SignedIn { provider } => api::signed_in(core, request, &provider).await,
         route => match handle(core, request, wire, route).await {
             Ok(reply) => reply,
             Err(failure) => failure.reply(wire),
@@ -98,6 +100,7 @@ async fn handle(
         // The sockets' paths end here only when their handshake was no handshake.
         Route::NotFound | Route::SocketIo { .. } | Route::Phoenix => Err(Failure::NoRoute),
         Route::Api(_) => Err(Failure::NotAcceptable), // answered before where JSON is taken
+        Route::SignIn { .. } | Route::SignedIn { .. } => Err(Failure::NoRoute), // see above
         Route::Home | Route::Site { .. } | Route::Metrics | Route::Preflight => {
             Err(Failure::NoRoute) // see above
         }

@@ -53,6 +53,8 @@ fn find(request: &HttpRequest, random_bits: impl FnOnce() -> u128) -> Option<Doc
         | Route::Phoenix
         | Route::Preflight
         | Route::Api(_)
+        | Route::SignIn { .. }
+        | Route::SignedIn { .. }
         | Route::MethodNotAllowed { .. }
         | Route::NotFound => None,
     }

@@ -11,8 +11,31 @@ use serde_json::json;
 pub(super) fn definitions() -> Vec<Definition> {
     let tenants = may("tenant", list(to("Tenant")), "Whose tokens are accepted.");
     let options = options::all().map(|spec| may(spec.name, value(spec), spec.help));
-    let file = closed("The file of `--config`.", options.chain([tenants]));
-    vec![("Configuration", file), tenant()]
+    let providers = may("provider", list(to("Provider")), "Services to sign in with.");
+    let file = closed("The file of `--config`.", options.chain([tenants, providers]));
+    vec![("Configuration", file), tenant(), provider()]
+}
+
+fn provider() -> Definition {
+    let schema = closed(
+        "One service to sign in with. It has `client_secret` or `client_secret_file`.",
+        [
+            must("name", text_like("^[A-Za-z0-9-]+$"), "In paths: `/auth/<name>`."),
+            must("kind", word(["github", "openid"]), ""),
+            must("client_id", text(), ""),
+            may("client_secret", text(), ""),
+            may("client_secret_file", text(), "File that holds `client_secret`."),
+            may("issuer", text(), "Of OpenID Connect."),
+            may("url", text(), "Of a GitHub Enterprise server."),
+            may("api_url", text(), "Of a GitHub Enterprise server's API."),
+            may("redirect_uri", text(), "Where the service sends the browser back to."),
+            may("allowed_users", list(text()), "Logins or e-mails that may come in."),
+            may("allowed_organizations", list(text()), "Their members may come in."),
+            may("admin_users", list(text()), "Logins or e-mails that become administrators."),
+            may("redirect_urls", list(text()), "Pages that a login may end at, word for word."),
+        ],
+    );
+    ("Provider", schema)
 }
 
 fn tenant() -> Definition {

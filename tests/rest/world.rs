@@ -4,6 +4,7 @@ use crate::schema;
 use bytes::Bytes;
 use levee::directory::{self, Hasher, Shelf};
 use levee::http::{ContextConfig, CoreContext, Live, document_of, respond};
+use levee::identity::Identities;
 use levee::store::Store;
 use levee_core::auth::{Keyring, Tenant, TenantKeys, sign};
 use levee_core::directory::Policy;
@@ -107,6 +108,7 @@ impl World {
             keyring: Arc::new(keyring()),
             directories: starting.run(Box::new(|_| {})).expect("a thread"),
             hasher: Hasher::start().expect("threads"),
+            identities: Identities::start(vec![]).expect("no threads"),
             api: Arc::default(),
             placement: Placement::new(PARTITIONS, 1),
             public_url: public_url.map(Box::from),

@@ -56,6 +56,10 @@ pub enum Route<'a> {
 
     /// Below `/api`.
     Api(ApiRoute<'a>),
+    /// `GET /auth/:provider`: off to another service to sign in.
+    SignIn { provider: Segment<'a> },
+    /// `GET /auth/:provider/callback`: and back.
+    SignedIn { provider: Segment<'a> },
     /// A known path, but not with this method; the methods it has, for the `allow` header.
     MethodNotAllowed { allow: &'static str },
     /// Nothing has this path.
@@ -148,6 +152,10 @@ fn plain<'a>(method: Method, segments: &[&'a str]) -> Option<Route<'a>> {
             }
         },
         ["socket", "websocket"] => get(method, || Some(Route::Phoenix)),
+        ["auth", provider] => get(method, || Some(Route::SignIn { provider: id(provider)? })),
+        ["auth", provider, "callback"] => {
+            get(method, || Some(Route::SignedIn { provider: id(provider)? }))
+        }
         ["deltas", tenant, document] | ["deltas", "v1", tenant, document] => {
             get(method, || Some(Route::Deltas { tenant: id(tenant)?, document: id(document)? }))
         }

@@ -2,7 +2,7 @@
 
 use super::caller::{SESSION_COOKIE, csrf_token};
 use super::fault::ApiFault;
-use super::{Answer, Call};
+use super::{Answer, Call, oauth};
 use crate::http::reply::Reply;
 use levee_core::directory::{
     Account, Act, Actor, Directory, DirectoryFault, Door, OpenedSession, Profile, User,
@@ -19,6 +19,7 @@ pub(super) enum Entry {
     Register,
     Login,
     SetUp,
+    Exchange,
 }
 
 pub(super) fn door(route: &ApiRoute<'_>) -> Option<Entry> {
@@ -27,6 +28,7 @@ pub(super) fn door(route: &ApiRoute<'_>) -> Option<Entry> {
         ApiRoute::Register => Some(Entry::Register),
         ApiRoute::Login => Some(Entry::Login),
         ApiRoute::SetUp => Some(Entry::SetUp),
+        ApiRoute::Exchange => Some(Entry::Exchange),
         _ => None,
     }
 }
@@ -35,12 +37,13 @@ pub(super) async fn answer(call: Call<'_>, entry: Entry) -> Answer {
     match entry {
         Entry::Config => {
             let open = call.core.api.open_registration;
-            let providers = &call.core.api.providers;
+            let providers: Vec<_> = call.core.identities.names().collect();
             Ok(Reply::of(200, &json!({ "registration": open, "providers": providers })))
         }
         Entry::Register => register(call).await,
         Entry::Login => login(call).await,
         Entry::SetUp => set_up(call).await,
+        Entry::Exchange => oauth::exchange(call).await,
     }
 }
 
@@ -176,14 +179,15 @@ fn hand_over(
 /// The cookie with a session's token; `Some(0)` seconds removes it.
 pub(super) fn session_cookie(call: Call<'_>, token: &str, max_age_s: Option<u32>) -> String {
     let age = max_age_s.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    // A browser keeps no `Secure` cookie of a plain connection; that is for development only.
-    let secure = if is_plain_loopback(call) { "" } else { "; Secure" };
+    let secure = secure_attribute(call);
     format!("{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{secure}{age}")
 }
 
-fn is_plain_loopback(call: Call<'_>) -> bool {
+/// A browser keeps no `Secure` cookie of a plain connection; one from this machine itself is for
+/// development.
+pub(super) fn secure_attribute(call: Call<'_>) -> &'static str {
     let is_https = call.request.forwarded_proto.as_deref() == Some("https");
-    call.request.peer.is_loopback() && !is_https
+    if call.request.peer.is_loopback() && !is_https { "" } else { "; Secure" }
 }
 
 /// An account with what its own page needs.

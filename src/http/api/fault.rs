@@ -18,6 +18,23 @@ pub(super) enum ApiFault {
     /// The admin key stands for nobody.
     #[error("This needs the session of a user")]
     NotAUser,
+    #[error("This redirect_url is not allowed")]
+    RedirectUrl,
+    #[error("Unknown auth provider")]
+    UnknownProvider,
+    #[error("OAuth is not configured")]
+    ProviderNotConfigured,
+    /// The service to sign in with does not answer.
+    #[error("Could not fetch profile from provider")]
+    Provider,
+    /// Not known, used or too old.
+    #[error("Authentication failed, please try again")]
+    StateInvalid,
+    /// Of another browser.
+    #[error("Authentication failed, please try again")]
+    StateMismatch,
+    #[error("Authentication failed, please try again")]
+    SignInFailed,
     /// A body that lacks what the route needs.
     #[error("Bad Request")]
     BadRequest,
@@ -32,6 +49,13 @@ impl ApiFault {
             Self::AdminKey => (401, "unauthorized"),
             Self::Csrf => (403, "csrf"),
             Self::NotAUser => (403, "forbidden"),
+            Self::RedirectUrl => (400, "invalid_redirect_url"),
+            Self::UnknownProvider => (404, "unknown_provider"),
+            Self::ProviderNotConfigured => (500, "oauth_not_configured"),
+            Self::Provider => (502, "provider_error"),
+            Self::StateInvalid => (401, "state_invalid"),
+            Self::StateMismatch => (401, "state_mismatch"),
+            Self::SignInFailed => (401, "auth_failed"),
             Self::BadRequest => {
                 return Reply::of(400, &json!({ "errors": { "detail": "Bad Request" } }));
             }
@@ -50,6 +74,13 @@ impl ApiFault {
             | Self::AdminKey
             | Self::Csrf
             | Self::NotAUser
+            | Self::RedirectUrl
+            | Self::UnknownProvider
+            | Self::ProviderNotConfigured
+            | Self::Provider
+            | Self::StateInvalid
+            | Self::StateMismatch
+            | Self::SignInFailed
             | Self::BadRequest
             | Self::NoRoute => reply,
         }

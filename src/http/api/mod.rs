@@ -7,6 +7,7 @@ mod accounts;
 mod caller;
 mod fault;
 mod members;
+mod oauth;
 mod sessions;
 mod tenants;
 mod tokens;
@@ -41,19 +42,35 @@ pub(super) async fn answer(
     let answer = if let Some(door) = accounts::door(&route) {
         accounts::answer(call, door).await
     } else {
-        signed_in(call, route).await
+        with_caller(call, route).await
     };
     answer.unwrap_or_else(|fault| fault.reply())
 }
 
+/// `GET /auth/:provider`
+pub(super) async fn sign_in(core: &CoreContext, request: &HttpRequest, provider: &str) -> Reply {
+    let answer = oauth::begin(Call { core, request }, provider).await;
+    answer.unwrap_or_else(|fault| fault.reply())
+}
+
+/// `GET /auth/:provider/callback`
+pub(super) async fn signed_in(core: &CoreContext, request: &HttpRequest, provider: &str) -> Reply {
+    let answer = oauth::finish(Call { core, request }, provider).await;
+    answer.unwrap_or_else(|fault| fault.reply())
+}
+
 /// Routes that need a session, or the admin key.
-async fn signed_in(call: Call<'_>, route: ApiRoute<'_>) -> Answer {
+async fn with_caller(call: Call<'_>, route: ApiRoute<'_>) -> Answer {
     if let ApiRoute::MintToken { tenant } = &route {
         return tokens::mint(call, tenant).await;
     }
     let caller = Caller::of(call).await?;
     match route {
-        ApiRoute::AuthConfig | ApiRoute::Register | ApiRoute::Login | ApiRoute::SetUp => {
+        ApiRoute::AuthConfig
+        | ApiRoute::Register
+        | ApiRoute::Login
+        | ApiRoute::SetUp
+        | ApiRoute::Exchange => {
             Err(ApiFault::NoRoute) // answered before
         }
         ApiRoute::MintToken { .. } => Err(ApiFault::NoRoute), // answered before

@@ -2,6 +2,20 @@
 
 use std::borrow::Cow;
 
+/// Encodes everything but what RFC 3986 calls unreserved.
+pub fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
 /// Decodes a path segment; `None` if an escape is malformed or the result is not UTF-8. A plus
 /// stays a plus.
 pub fn percent_decode(text: &str) -> Option<Cow<'_, str>> {

@@ -17,7 +17,7 @@ use std::mem::MaybeUninit;
 
 pub use body::{BodyReader, Framing, Progress};
 pub use fault::HttpFault;
-pub use form::{Pairs, pairs, percent_decode};
+pub use form::{Pairs, pairs, percent_decode, percent_encode};
 pub use reader::{Incoming, RequestReader};
 pub use response::{ResponseHead, continue_head, reason, respond, switching_protocols};
 

@@ -17,6 +17,8 @@ pub enum ApiRoute<'a> {
     Logout,
     /// `POST /api/auth/set-up`: the first administrator, by the link printed at the first start.
     SetUp,
+    /// `POST /api/auth/exchange`: the session of a one-time code.
+    Exchange,
     /// `GET /api/auth/me`
     Me,
     /// `POST /api/auth/password`
@@ -107,6 +109,7 @@ fn auth<'a>(method: Method, rest: &[&'a str]) -> Found<'a> {
         ["login"] => post(method, || found(ApiRoute::Login)),
         ["logout"] => post(method, || found(ApiRoute::Logout)),
         ["set-up"] => post(method, || found(ApiRoute::SetUp)),
+        ["exchange"] => post(method, || found(ApiRoute::Exchange)),
         ["me"] => get(method, || found(ApiRoute::Me)),
         ["password"] => post(method, || found(ApiRoute::ChangePassword)),
         ["sessions"] => get(method, || found(ApiRoute::MySessions)),
