@@ -35,7 +35,7 @@ fn exchange_of(route: &Route<'_>) -> Option<&'static Exchange> {
         Route::BroadcastSignal { .. } => "POST /:tenant/:document/broadcast-signal",
         Route::Git { asked, .. } => git_exchange(asked),
         // Accounts and administration have no schema yet.
-        Route::Api(_) => return None,
+        Route::Api(_) | Route::SignIn { .. } | Route::SignedIn { .. } => return None,
         Route::Home
         | Route::Site { .. }
         | Route::Metrics
