@@ -48,6 +48,27 @@ test("a member without a name is in the audience, under its id", async () => {
   await until(() => heard.includes("nameless"), { what: "memberAdded", seen: () => heard });
 });
 
+test.each([
+  ["no user", { details, ...rest }],
+  ["a user without an id", { details, user: { name: "Bare" }, ...rest }],
+  ["no capabilities", { details: {}, user: { id: "bare" }, ...rest }],
+  ["no details", { user: { id: "bare" }, ...rest }],
+])(
+  "a client with %s is refused: Fluid would close everybody's container",
+  async (_name, client) => {
+    const opener = leveeOpener(service);
+    const { app, attach } = await opener.create();
+    apps.push(app);
+    const documentId = await attach();
+    expect(await connect(documentId, client)).toBeUndefined();
+    const other = leveeOpener(service);
+    apps.push(await other.load(documentId));
+    const { audience } = opener.servicesOf(app);
+    await until(() => audience.getMembers().size === 2, { what: "both who were let in" });
+    expect(apps.map(({ container }) => container.disposed)).toEqual([false, false]);
+  },
+);
+
 test("Fluid's own presence works as well", async () => {
   const { app: first, attach } = await leveeOpener(service).create();
   apps.push(first);

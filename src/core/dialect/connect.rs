@@ -58,11 +58,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Four keys must be there, null included; a `client` that is not an object counts as missing,
-/// because every peer would trip over it. Other types are found out by what is compared with them.
+/// Four keys must be there, null included; a `client` that Fluid's peers would trip over counts as
+/// missing: it would close the container of everybody who hears of it. Other types are found out by
+/// what is compared with them.
 pub(super) fn decode_phoenix(payload: Raw<'_>) -> ClientEvent<'_> {
     let fields = Fields::read(payload);
-    let client = fields.client.filter(|client| client.kind() == Kind::Object);
+    let client = fields.client.filter(|client| is_readable(*client));
     let missing = MissingKeys {
         tenant_id: fields.tenant.is_none(),
         id: fields.id.is_none(),
@@ -102,15 +103,21 @@ fn is_list_of_strings(value: Raw<'_>) -> bool {
     items.is_some_and(|mut items| items.all(|item| item.kind() == Kind::String))
 }
 
-/// An IClient as far as other clients rely on it.
+/// An IClient as the reference service has it.
 fn is_client(client: Raw<'_>) -> bool {
-    let kind_of = |path: &[&str]| {
-        let found = path.iter().try_fold(client, |value, &name| value.field(name));
-        found.map(Raw::kind)
-    };
-    kind_of(&["mode"]) == Some(Kind::String)
-        && kind_of(&["details", "capabilities", "interactive"]) == Some(Kind::Bool)
-        && kind_of(&["permission"]) == Some(Kind::Array)
-        && kind_of(&["scopes"]) == Some(Kind::Array)
-        && kind_of(&["user", "id"]) == Some(Kind::String)
+    is_readable(client)
+        && kind_of(client, &["mode"]) == Some(Kind::String)
+        && kind_of(client, &["permission"]) == Some(Kind::Array)
+        && kind_of(client, &["scopes"]) == Some(Kind::Array)
+}
+
+/// What Fluid's audience, quorum and runtime read of every member without looking first.
+fn is_readable(client: Raw<'_>) -> bool {
+    kind_of(client, &["details", "capabilities", "interactive"]) == Some(Kind::Bool)
+        && kind_of(client, &["user", "id"]) == Some(Kind::String)
+}
+
+fn kind_of(value: Raw<'_>, path: &[&str]) -> Option<Kind> {
+    let found = path.iter().try_fold(value, |value, &name| value.field(name));
+    found.map(Raw::kind)
 }

@@ -425,18 +425,34 @@ mod tests {
 
     #[test]
     fn connect_names_missing_keys() {
-        let missing = |payload| match event("connect_document", payload) {
-            ClientEvent::Malformed(Malformed::Connect(keys)) => {
-                [keys.tenant_id, keys.id, keys.client, keys.mode]
+        fn missing(payload: &str) -> [bool; 4] {
+            match event("connect_document", payload) {
+                ClientEvent::Malformed(Malformed::Connect(keys)) => {
+                    [keys.tenant_id, keys.id, keys.client, keys.mode]
+                }
+                other => panic!("{other:?}"),
             }
-            other => panic!("{other:?}"),
-        };
+        }
         assert_eq!(missing("{}"), [true; 4]);
         assert_eq!(missing("[]"), [true; 4]);
-        assert_eq!(missing(r#"{"id":null,"client":{}}"#), [true, false, false, true]);
-        let payload = r#"{"tenantId":"t","id":"d","client":{},"mode":null,"versions":"x",
+        let payload = r#"{"id":null,"client":{"details":{"capabilities":{"interactive":false}},
+            "user":{"id":"u"}}}"#;
+        assert_eq!(missing(payload), [true, false, false, true]);
+        let payload = r#"{"tenantId":"t","id":"d","mode":null,"versions":"x",
+            "client":{"details":{"capabilities":{"interactive":true}},"user":{"id":""}},
             "token":"J","lastSeenSequenceNumber":9,
             "supportedFeatures":{"submit_signals_v2":false}}"#;
+        for (from, to) in [
+            ("true}},", "1}},"),
+            ("{\"interactive\":true}", "{}"),
+            ("\"details\"", "\"detail\""),
+            ("{\"id\":\"\"}", "{\"id\":7}"),
+            ("\"user\"", "\"name\""),
+        ] {
+            let bad = payload.replacen(from, to, 1);
+            assert_ne!(bad, payload);
+            assert_eq!(missing(&bad), [false, false, true, false], "{bad}");
+        }
         let ClientEvent::Connect(connect) = event("connect_document", payload) else {
             panic!("is a connect");
         };
