@@ -9,6 +9,7 @@ use levee_core::ids::ShardId;
 use levee_core::record::StoreFault;
 use levee_core::shard::Shard;
 use lines::Lines;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
@@ -260,6 +261,26 @@ pub fn prometheus(cores: &[Figures]) -> String {
     out
 }
 
+/// The figures of all cores as JSON: each under its name in [`prometheus`], without the prefix.
+#[must_use]
+pub fn figures_json(cores: &[Figures]) -> Value {
+    let of_partition = |figures: &PartitionFigures| {
+        let rows = PARTITION_ROWS.iter().map(|(name, _, _, value)| (*name, value(figures)));
+        object([("partition", u64::from(figures.partition))].into_iter().chain(rows))
+    };
+    let of_core = |(core, figures): (usize, &Figures)| {
+        let rows = ROWS.iter().map(|(name, _, _, value)| (*name, value(figures)));
+        let mut shown = object([("core", core as u64)].into_iter().chain(rows));
+        shown["partitions"] = figures.partitions.iter().map(of_partition).collect();
+        shown
+    };
+    json!({ "cores": cores.iter().enumerate().map(of_core).collect::<Vec<Value>>() })
+}
+
+fn object(rows: impl Iterator<Item = (&'static str, u64)>) -> Value {
+    Value::Object(rows.map(|(name, value)| (name.to_owned(), value.into())).collect())
+}
+
 fn head(out: &mut String, name: &str, kind: Type, help: &str) {
     let kind = match kind {
         Type::Counter => "counter",
@@ -277,10 +298,15 @@ mod tests {
         let mut slow = Figures { sockets: 3, ..Figures::default() };
         slow.long_turn(40);
         slow.long_turn(30);
-        let text = prometheus(&[Figures::default(), slow]);
+        let cores = [Figures::default(), slow];
+        let text = prometheus(&cores);
         assert!(text.contains("levee_sockets{core=\"1\"} 3\n"), "{text}");
         assert!(text.contains("levee_long_turns_total{core=\"1\"} 2\n"));
         assert!(text.contains("levee_turn_max_ms{core=\"1\"} 40\n"));
         assert_eq!(text.matches("# TYPE levee_sockets gauge").count(), 1);
+        let shown = figures_json(&cores);
+        assert_eq!(shown["cores"][1]["sockets"], 3);
+        assert_eq!(shown["cores"][1]["turn_max_ms"], 40);
+        assert_eq!(shown["cores"][0]["core"], 0);
     }
 }

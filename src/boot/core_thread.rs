@@ -84,6 +84,7 @@ impl CoreThread {
                 hasher: self.shared.hasher,
                 identities: self.shared.identities,
                 api: self.shared.api,
+                id: self.id,
                 placement: self.shared.placement,
                 public_url: self.config.public_url.as_deref().map(Box::from),
                 is_dev: self.config.dev,
@@ -132,9 +133,11 @@ fn live(shard: &Rc<RefCell<Shard>>, core: &Weak<Core>, control: &Arc<Control>) -
     let (published, history) = (shard.clone(), shard.clone());
     let broadcaster = core.clone();
     let (figures, phase, own) = (control.clone(), control.clone(), core.clone());
-    let faults = control.clone();
+    let (faults, counted, sender) = (control.clone(), control.clone(), core.clone());
+    let session = shard.clone();
     Live {
         published: Box::new(move |doc| published.borrow().published(doc)),
+        session: Box::new(move |doc| session.borrow().session(doc)),
         history: Box::new(move |doc, from, to| history.borrow().history(doc, from, to)),
         broadcast: Box::new(move |doc, content| {
             if let Some(core) = broadcaster.upgrade() {
@@ -142,6 +145,12 @@ fn live(shard: &Rc<RefCell<Shard>>, core: &Weak<Core>, control: &Arc<Control>) -
             }
         }),
         metrics: Box::new(move || observe::prometheus(&figures.figures())),
+        figures: Box::new(move || counted.figures()),
+        errand: Box::new(move |to, errand| {
+            if let Some(core) = sender.upgrade() {
+                core.send_errand(to, errand);
+            }
+        }),
         is_ready: Box::new(move || {
             let can_write = own.upgrade().is_some_and(|core| core.can_write());
             phase.phase() == Phase::Serve && can_write

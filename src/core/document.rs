@@ -10,9 +10,11 @@ mod load;
 mod members;
 mod signals;
 mod summaries;
+mod view;
 
 pub use load::{ImageFault, initial_checkpoint};
 pub use members::{Budget, Member, MemberSlot, Members};
+pub use view::{MemberView, SessionView};
 
 use crate::conns::Port;
 use crate::dialect::{Dialect, Mode, OpKind, RawOp, ServerEvent, ops};

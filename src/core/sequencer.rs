@@ -90,6 +90,13 @@ impl Sequencer {
         self.count
     }
 
+    /// The last client and reference sequence number of a writer.
+    #[must_use]
+    pub fn written(&self, slot: WriterSlot) -> Option<(i64, u64)> {
+        let writer = self.writers.get(slot.0 as usize)?.as_ref()?;
+        Some((writer.client_seq, writer.reference_seq))
+    }
+
     /// A writer enters and its join takes a number.
     pub fn join(
         &mut self,

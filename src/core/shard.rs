@@ -17,7 +17,7 @@ use crate::auth::Keyring;
 use crate::commit::CommitQueue;
 use crate::conns::{Conns, Links, Port, is_link};
 use crate::counters::Counters;
-use crate::document::Document;
+use crate::document::{Document, SessionView};
 use crate::event::{Action, Event};
 use crate::ids::{ClientId, ConnId, DocKey, Now, Seq, ShardId};
 use crate::limits::Limits;
@@ -169,6 +169,12 @@ impl Shard {
             first_in_history: document.history().first(),
             clients: document.members().len(),
         })
+    }
+
+    /// A document in memory as an operator may see it.
+    #[must_use]
+    pub fn session(&self, key: &DocKey) -> Option<SessionView> {
+        Some(self.docs.get(self.docs.find(key)?)?.view())
     }
 
     /// Visible operations `from..=to` that are in memory, oldest first, in shared slices.

@@ -1,12 +1,15 @@
 //! What the handlers of one core may use.
 
+use super::errand::Errand;
 use super::objects::ObjectCache;
 use crate::directory::{Directories, Hasher};
 use crate::identity::Identities;
+use crate::observe::Figures;
 use crate::store::Store;
 use bytes::Bytes;
 use levee_core::auth::Keyring;
-use levee_core::ids::{DocKey, Now, Seq};
+use levee_core::document::SessionView;
+use levee_core::ids::{DocKey, Now, Seq, ShardId};
 use levee_core::placement::Placement;
 use levee_core::record::StoreFault;
 use levee_core::shard::Published;
@@ -22,6 +25,8 @@ pub struct CoreContext {
     pub hasher: Hasher,
     pub identities: Identities,
     pub api: Arc<ApiConfig>,
+    /// The core that this is.
+    pub id: ShardId,
     pub placement: Placement,
     pub store: Rc<Store>,
     pub live: Live,
@@ -56,6 +61,8 @@ pub type AskRange<T> = Box<dyn Fn(&DocKey, Seq, Seq) -> T>;
 pub struct Live {
     /// A document that is in memory.
     pub published: Ask<Option<Published>>,
+    /// The same, with everybody who is there.
+    pub session: Ask<Option<SessionView>>,
     /// Visible operations `from..=to` of a document in memory, in shared slices: each a run of JSON
     /// objects joined by commas.
     pub history: AskRange<Vec<Bytes>>,
@@ -63,6 +70,10 @@ pub struct Live {
     pub broadcast: Box<dyn Fn(DocKey, Bytes)>,
     /// The service's counters as Prometheus text.
     pub metrics: Box<dyn Fn() -> String>,
+    /// The figures of every core, as of their last ticks.
+    pub figures: Box<dyn Fn() -> Vec<Figures>>,
+    /// Has another core do something.
+    pub errand: Box<dyn Fn(ShardId, Errand)>,
     /// Whether this core takes new work: its store writes and it is not draining.
     pub is_ready: Box<dyn Fn() -> bool>,
     /// Why some document of the service, on whatever core, takes no writes at present.
@@ -76,6 +87,7 @@ pub struct ContextConfig {
     pub hasher: Hasher,
     pub identities: Identities,
     pub api: Arc<ApiConfig>,
+    pub id: ShardId,
     pub placement: Placement,
     pub public_url: Option<Box<str>>,
     pub is_dev: bool,
@@ -102,6 +114,7 @@ impl CoreContext {
             hasher: config.hasher,
             identities: config.identities,
             api: config.api,
+            id: config.id,
             placement: config.placement,
             store,
             live,

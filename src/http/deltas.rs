@@ -9,24 +9,25 @@ use bytes::Bytes;
 use levee_core::dialect::phoenix::membership_contents;
 use levee_core::http_request::HttpRequest;
 use levee_core::ids::{DocKey, Seq};
+use levee_core::record::StoreFault;
 use std::borrow::Cow;
 
 /// Most operations of one answer.
-const OPS_MAX: u64 = 2000;
+pub(super) const OPS_MAX: u64 = 2000;
 /// Most bytes of one answer; one larger operation still comes, alone.
 const BYTES_MAX: usize = 16 << 20;
 
 /// Inclusive bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
-    from: u64,
-    to: u64,
+pub(super) struct Range {
+    pub(super) from: u64,
+    pub(super) to: u64,
 }
 
 /// Operations in order, and the number of the last.
 #[derive(Debug, Default)]
-struct Found {
-    runs: Vec<Bytes>,
+pub(super) struct Found {
+    pub(super) runs: Vec<Bytes>,
     last: Option<Seq>,
 }
 
@@ -84,11 +85,15 @@ async fn levee(
         return Ok(found);
     }
     // Alone: there is no other in the range, or it is so large that no other fits beside it.
-    read(core, doc, Range { from: bound + 1, ..range }).await
+    Ok(read(core, doc, Range { from: bound + 1, ..range }).await?)
 }
 
 /// What everybody may see of a range: from the document's memory if all of it is there.
-async fn read(core: &CoreContext, doc: &DocKey, range: Range) -> Result<Found, Failure> {
+pub(super) async fn read(
+    core: &CoreContext,
+    doc: &DocKey,
+    range: Range,
+) -> Result<Found, StoreFault> {
     let mut to = Seq(range.to);
     let from = Seq(range.from);
     if let Some(published) = (core.live.published)(doc) {

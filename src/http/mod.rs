@@ -10,6 +10,7 @@ mod api;
 mod context;
 mod deltas;
 mod documents;
+mod errand;
 mod failure;
 mod git;
 mod health;
@@ -24,6 +25,7 @@ mod url;
 pub use context::{
     ApiConfig, Ask, AskRange, CACHE_BYTES_DEFAULT, ContextConfig, CoreContext, Live,
 };
+pub use errand::{Errand, run_errand};
 pub use place::document_of;
 pub use reply::Response;
 

@@ -4,7 +4,7 @@ use super::access::credentials;
 use levee_core::auth::decode_unverified;
 use levee_core::http_request::HttpRequest;
 use levee_core::ids::{ClientId, DocKey};
-use levee_core::wire::route::{Route, route};
+use levee_core::wire::route::{ApiRoute, Route, StorageRoute, route};
 
 /// Finds the document of a request and notes it there; call it before [`super::respond`], on the
 /// core that runs that. `None`: about no document, or none that can be known without a token.
@@ -43,6 +43,9 @@ fn find(request: &HttpRequest, random_bits: impl FnOnce() -> u128) -> Option<Doc
             let claims = decode_unverified(credentials.jwt(), 0).ok()?;
             Some(DocKey::new(&tenant, claims.document()))
         }
+        Route::Api(ApiRoute::Storage { tenant, asked }) => {
+            storage_document(request, &tenant, &asked)
+        }
         Route::Home
         | Route::Health
         | Route::Live
@@ -58,6 +61,27 @@ fn find(request: &HttpRequest, random_bits: impl FnOnce() -> u128) -> Option<Doc
         | Route::MethodNotAllowed { .. }
         | Route::NotFound => None,
     }
+}
+
+/// Objects are their document's, which the page names; whoever does not is answered by all cores.
+fn storage_document(
+    request: &HttpRequest,
+    tenant: &str,
+    asked: &StorageRoute<'_>,
+) -> Option<DocKey> {
+    let by_query = match asked {
+        StorageRoute::Blob { .. } | StorageRoute::Tree { .. } | StorageRoute::Commit { .. } => {
+            request.query("document")
+        }
+        StorageRoute::Documents
+        | StorageRoute::Document { .. }
+        | StorageRoute::DeleteDocument { .. }
+        | StorageRoute::Deltas { .. }
+        | StorageRoute::Summaries { .. }
+        | StorageRoute::Refs => None,
+    };
+    let document = asked.document().or(by_query.as_deref())?;
+    Some(DocKey::new(tenant, document))
 }
 
 /// The id that a create request's body asks for.

@@ -1,6 +1,7 @@
 //! Letters between cores: one single-producer ring for every ordered pair, and a doorbell per core
 //! that is rung only when its core is not looking.
 
+use crate::http::Errand;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use crossbeam_utils::CachePadded;
@@ -26,6 +27,8 @@ pub enum Letter {
     Request { conn: ConnId, request: Box<HttpRequest> },
     /// The answer to a `Request`.
     Response { conn: ConnId, response: Bytes, close: bool },
+    /// Part of an answer that takes all cores; it goes back by itself.
+    Errand(Box<Errand>),
     /// Tenants, secrets or revocations have changed.
     Keyring(Arc<Keyring>),
 }
@@ -200,6 +203,7 @@ mod tests {
             Letter::Mail(_)
             | Letter::Adopt { .. }
             | Letter::Request { .. }
+            | Letter::Errand(_)
             | Letter::Keyring(_) => u32::MAX,
         }
     }

@@ -326,6 +326,7 @@ impl Core {
             Letter::Response { conn, response, close } => {
                 self.responded(conn, Response { bytes: response, close });
             }
+            Letter::Errand(errand) => self.run_errand(*errand),
             Letter::Keyring(keyring) => {
                 self.context.set_keyring(keyring.clone());
                 self.handle(Event::Keyring(keyring));

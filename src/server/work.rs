@@ -4,7 +4,7 @@ use super::flag::caught;
 use super::mailbox::Letter;
 use super::shard_loop::Core;
 use super::step::Step;
-use crate::http::{self, Response};
+use crate::http::{self, Errand, Response};
 use crate::runtime::spawn;
 use bytes::Bytes;
 use levee_core::event::{Event, SummaryOutcome};
@@ -121,6 +121,18 @@ impl Core {
         self.answer(request, move |core, Response { bytes: response, close }| {
             core.post(from, Letter::Response { conn, response, close });
         });
+    }
+
+    /// Has another core do something.
+    pub fn send_errand(&self, to: ShardId, errand: Errand) {
+        self.post(to, Letter::Errand(Box::new(errand)));
+    }
+
+    /// An errand of another core. One that panics is dropped with its way back, which tells.
+    pub(super) fn run_errand(self: &Rc<Self>, errand: Errand) {
+        let core = self.clone();
+        let running = async move { http::run_errand(&core.context, errand).await };
+        self.begin("errand", running, (), |_, ()| {});
     }
 
     pub(super) fn responded(self: &Rc<Self>, conn: ConnId, response: Response) {

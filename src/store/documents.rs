@@ -6,7 +6,9 @@ use levee_core::git::{ObjectId, StoredObject};
 use levee_core::ids::{DocKey, Seq};
 use levee_core::record::{OpRun, Record, StoreFault};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
+use super::keys;
 use super::values::trim;
 
 /// What memory holds of one document.
@@ -117,6 +119,32 @@ impl Documents {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&DocKey, &Recent)> {
         self.map.iter()
+    }
+
+    /// Names of documents after this one, in the order of their keys: of one tenant, or of all.
+    pub(crate) fn sorted<'a>(
+        &'a self,
+        tenant: Option<&'a str>,
+        after: Option<&DocKey>,
+    ) -> Box<dyn Iterator<Item = &'a DocKey> + 'a> {
+        let is_document =
+            |(doc, recent): (&'a DocKey, &Recent)| recent.is_document().then_some(doc);
+        let Some(tenant) = tenant else {
+            let after = after.map(keys::head);
+            let named = self.map.iter().filter_map(is_document).map(|doc| (keys::head(doc), doc));
+            let all: BTreeMap<_, _> = named.collect();
+            let is_later = move |key: &Vec<u8>| after.as_ref().is_none_or(|after| key > after);
+            return Box::new(
+                all.into_iter().filter(move |(key, _)| is_later(key)).map(|row| row.1),
+            );
+        };
+        let start = match after {
+            Some(doc) => Bound::Excluded(doc.clone()),
+            None => Bound::Included(DocKey::new(tenant, "")),
+        };
+        let found = self.map.range((start, Bound::Unbounded));
+        let own = found.take_while(move |(doc, _)| doc.tenant() == tenant);
+        Box::new(own.filter_map(is_document))
     }
 
     pub(crate) fn clear(&mut self) {

@@ -1,6 +1,6 @@
 //! The durable store: a commit log in front of an LSM tree, for each partition.
 
-use levee_core::git::{Objects, StoredObject};
+use levee_core::git::{ObjectId, Objects, StoredObject};
 use levee_core::ids::{DocKey, PartitionId};
 use levee_core::placement::Placement;
 use levee_core::record::{Record, StoreFault};
@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::config::{Durability, OpenError, OpenReport, StoreConfig};
-use super::listing::{DocumentEntry, Query, join};
+use super::listing::{Dates, DocumentEntry, Listing, Query, dates};
 use super::log::Log;
 use super::manifest::DataDir;
 use super::partition;
@@ -118,13 +118,64 @@ impl Logged {
         self.append(self.placement.partition(doc), records.collect()).await
     }
 
-    pub(crate) async fn documents(&self, query: &Query) -> Result<Vec<DocumentEntry>, StoreFault> {
-        let mut pages = Vec::new();
-        for partition in self.partitions.values() {
+    pub(crate) async fn documents(&self, query: &Query) -> Result<Listing, StoreFault> {
+        let page = |partition: &Partition| {
             let query = query.clone();
-            pages.push(partition.storage.ask(move |partition| partition.list(&query)).await?);
+            // All threads at once.
+            partition.storage.begin(move |partition| partition.list(&query))
+        };
+        let asked: Vec<_> = self.partitions.values().map(page).collect();
+        let mut pages = Vec::with_capacity(asked.len());
+        for page in asked {
+            pages.push(page?.await.unwrap_or(Err(StoreFault::Closed))?);
         }
-        Ok(join(pages, query.limit))
+        Ok(Listing::join(pages, query.limit))
+    }
+
+    /// Has each partition's thread look at its own of these documents.
+    async fn each<T: Send + 'static>(
+        &self,
+        entries: &[DocumentEntry],
+        look: impl Fn(&View<'_>, &DocumentEntry) -> Result<T, StoreFault> + Clone + Send + 'static,
+    ) -> Result<Vec<T>, StoreFault> {
+        let mut of_partition: BTreeMap<PartitionId, Vec<(usize, DocumentEntry)>> = BTreeMap::new();
+        for (at, entry) in entries.iter().enumerate() {
+            let id = self.placement.partition(&entry.doc);
+            of_partition.entry(id).or_default().push((at, entry.clone()));
+        }
+        let mut asked = Vec::with_capacity(of_partition.len());
+        for (id, own) in of_partition {
+            let look = look.clone();
+            asked.push(self.partition(id)?.storage.begin(move |partition| {
+                let one = |(at, entry): (usize, DocumentEntry)| {
+                    Ok((at, look(&partition.view(&entry.doc)?, &entry)?))
+                };
+                own.into_iter().map(one).collect::<Result<Vec<_>, _>>()
+            })?);
+        }
+        let mut found = Vec::with_capacity(entries.len());
+        for part in asked {
+            found.extend(part.await.unwrap_or(Err(StoreFault::Closed))?);
+        }
+        found.sort_unstable_by_key(|(at, _)| *at);
+        Ok(found.into_iter().map(|(_, one)| one).collect())
+    }
+
+    pub(crate) async fn dates(&self, entries: &[DocumentEntry]) -> Result<Vec<Dates>, StoreFault> {
+        self.each(entries, dates).await
+    }
+
+    pub(crate) async fn holder(
+        &self,
+        entries: &[DocumentEntry],
+        id: ObjectId,
+    ) -> Result<Option<DocKey>, StoreFault> {
+        let has = move |view: &View<'_>, _: &DocumentEntry| {
+            Ok(view.kind(&id).map_err(|_| StoreFault::Damaged)?.is_some())
+        };
+        let found = self.each(entries, has).await?;
+        let mut pairs = entries.iter().zip(found);
+        Ok(pairs.find(|(_, has)| *has).map(|(entry, _)| entry.doc.clone()))
     }
 
     pub(crate) async fn delete(&self, doc: &DocKey) -> Result<(), StoreFault> {

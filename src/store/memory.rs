@@ -1,12 +1,12 @@
 //! The store that forgets: everything in memory, answered at once.
 
-use levee_core::git::{Objects, StoredObject};
+use levee_core::git::{ObjectId, Objects, StoredObject};
 use levee_core::ids::DocKey;
 use levee_core::record::{Record, StoreFault};
 use std::cell::RefCell;
 
 use super::documents::Documents;
-use super::listing::{DocumentEntry, Query, join, list};
+use super::listing::{Dates, DocumentEntry, Listing, Query, dates, list};
 use super::view::View;
 
 /// All partitions of one core.
@@ -35,8 +35,21 @@ impl Memory {
         self.view(doc, |view| job(view))
     }
 
-    pub(crate) fn documents(&self, query: &Query) -> Result<Vec<DocumentEntry>, StoreFault> {
-        Ok(join([list(query, None, &self.documents.borrow())?], query.limit))
+    pub(crate) fn documents(&self, query: &Query) -> Result<Listing, StoreFault> {
+        list(query, None, &self.documents.borrow())
+    }
+
+    pub(crate) fn dates(&self, entries: &[DocumentEntry]) -> Result<Vec<Dates>, StoreFault> {
+        entries.iter().map(|entry| self.view(&entry.doc, |view| dates(view, entry))).collect()
+    }
+
+    pub(crate) fn holder(
+        &self,
+        entries: &[DocumentEntry],
+        id: ObjectId,
+    ) -> Result<Option<DocKey>, StoreFault> {
+        let has = |doc: &&DocKey| self.view(doc, |view| matches!(view.kind(&id), Ok(Some(_))));
+        Ok(entries.iter().map(|entry| &entry.doc).find(has).cloned())
     }
 
     pub(crate) fn delete(&self, doc: &DocKey) {

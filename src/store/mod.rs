@@ -37,7 +37,7 @@ mod writer;
 
 pub use config::{Damage, Durability, OpenError, OpenReport, PartitionReport, StoreConfig};
 pub use disk::{Disk, Fault, Faults};
-pub use listing::{DocumentEntry, Query};
+pub use listing::{Dates, DocumentEntry, Listing, Query};
 pub use logged::Logged;
 pub use manifest::DataDir;
 pub use memory::Memory;
@@ -167,12 +167,40 @@ impl Store {
         }
     }
 
-    /// A page of the documents in this core's partitions. One tenant's are in order of their names,
-    /// so the pages of several cores can be merged.
-    pub async fn documents(&self, query: &Query) -> Result<Vec<DocumentEntry>, StoreFault> {
+    /// A page of the documents in this core's partitions; [`Listing::join`] takes it together with
+    /// other cores'.
+    pub async fn documents(&self, query: &Query) -> Result<Listing, StoreFault> {
         match self {
             Self::Memory(store) => store.documents(query),
             Self::Logged(store) => store.documents(query).await,
+        }
+    }
+
+    /// A document's line in a listing; `None` if it does not exist.
+    pub async fn entry(&self, doc: &DocKey) -> Result<Option<DocumentEntry>, StoreFault> {
+        match self {
+            Self::Memory(store) => store.view(doc, |view| view.entry()),
+            Self::Logged(store) => store.read(doc, |view| view.entry()).await,
+        }
+    }
+
+    /// When each of these documents was made and last changed.
+    pub async fn dates(&self, entries: &[DocumentEntry]) -> Result<Vec<Dates>, StoreFault> {
+        match self {
+            Self::Memory(store) => store.dates(entries),
+            Self::Logged(store) => store.dates(entries).await,
+        }
+    }
+
+    /// Which of these documents, all of this core, has an object.
+    pub async fn holder(
+        &self,
+        entries: &[DocumentEntry],
+        id: ObjectId,
+    ) -> Result<Option<DocKey>, StoreFault> {
+        match self {
+            Self::Memory(store) => store.holder(entries, id),
+            Self::Logged(store) => store.holder(entries, id).await,
         }
     }
 

@@ -15,7 +15,7 @@ use super::config::{OpenError, PartitionReport, StoreConfig};
 use super::documents::Documents;
 use super::fjall::{Tree, disk_fault};
 use super::frame::Mark;
-use super::listing::{Page, Query, list};
+use super::listing::{Listing, Query, list};
 use super::manifest::{DataDir, io_error};
 use super::opening::{Recovered, recover, replay};
 use super::recovery::LogImage;
@@ -330,7 +330,7 @@ impl Partition {
         Ok(View::new(doc, Some(self.tree()?), &self.recent))
     }
 
-    pub(crate) fn list(&self, query: &Query) -> Result<Page, StoreFault> {
+    pub(crate) fn list(&self, query: &Query) -> Result<Listing, StoreFault> {
         list(query, Some(self.tree()?), &self.recent)
     }
 

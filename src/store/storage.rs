@@ -206,6 +206,14 @@ impl Storage {
         &self,
         job: impl FnOnce(&mut Partition) -> Result<T, StoreFault> + Send + 'static,
     ) -> Result<T, StoreFault> {
+        self.begin(job)?.await.unwrap_or(Err(StoreFault::Closed))
+    }
+
+    /// The same, begun at once and to be waited for later.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Partition) -> Result<T, StoreFault> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, StoreFault>>, StoreFault> {
         if self.shared.reads.fetch_add(1, Ordering::AcqRel) >= READS_MAX {
             self.shared.reads.fetch_sub(1, Ordering::AcqRel);
             return Err(StoreFault::Busy);
@@ -219,7 +227,7 @@ impl Storage {
             let _ = done.send(result.unwrap_or(Err(StoreFault::Damaged)));
         };
         self.send(Job::Ask(Box::new(job)))?;
-        answer.await.unwrap_or(Err(StoreFault::Closed))
+        Ok(answer)
     }
 
     /// Ends the thread of a store that is dropped.

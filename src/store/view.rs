@@ -6,6 +6,7 @@ use levee_core::record::{DocumentImage, OpRun, StoreFault};
 
 use super::documents::{Documents, OpRange, Recent};
 use super::fjall::Tree;
+use super::listing::DocumentEntry;
 
 /// Reads one document.
 pub(crate) struct View<'a> {
@@ -38,6 +39,18 @@ impl<'a> View<'a> {
             Some(tree) => Ok(tree.head(self.doc)?.and_then(|head| head.version)),
             None => Ok(None),
         }
+    }
+
+    /// The document's line in a listing; `None` if it does not exist.
+    pub(crate) fn entry(&self) -> Result<Option<DocumentEntry>, StoreFault> {
+        if !self.exists()? {
+            return Ok(None);
+        }
+        let head = self.tree.map(|tree| tree.head(self.doc)).transpose()?.flatten();
+        let head = head.unwrap_or_default();
+        let last = self.recent.and_then(Recent::last).unwrap_or(head.last);
+        let version = self.recent.and_then(|recent| recent.version).or(head.version);
+        Ok(Some(DocumentEntry { doc: self.doc.clone(), last, version }))
     }
 
     pub(crate) fn ops(

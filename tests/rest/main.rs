@@ -11,4 +11,5 @@ mod git;
 mod members;
 mod plain;
 mod schema;
+mod storage;
 mod world;

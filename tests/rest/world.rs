@@ -3,13 +3,16 @@
 use crate::schema;
 use bytes::Bytes;
 use levee::directory::{self, Hasher, Shelf};
-use levee::http::{ContextConfig, CoreContext, Live, document_of, respond};
 use levee::identity::Identities;
+use levee::http::{ApiConfig, ContextConfig, CoreContext, Live, document_of, respond};
+use levee::observe::Figures;
 use levee::store::Store;
 use levee_core::auth::{Keyring, Tenant, TenantKeys, sign};
+use levee_core::dialect::{Dialect, Mode};
 use levee_core::directory::Policy;
+use levee_core::document::{MemberView, SessionView};
 use levee_core::http_request::{HttpReader, Incoming};
-use levee_core::ids::{ClientId, DocKey, Now, Seq};
+use levee_core::ids::{ClientId, DocKey, Now, Seq, ShardId};
 use levee_core::limits::Limits;
 use levee_core::placement::Placement;
 use levee_core::record::{OpRun, Record, StoreFault};
@@ -24,6 +27,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+/// Opens everything that needs no user.
+pub(crate) const ADMIN_KEY: &str = "the key of administrators";
 pub(crate) const PARTITIONS: u16 = 2;
 pub(crate) const NOW_S: u64 = 1_795_377_000;
 pub(crate) const ALL: &[&str] = &["doc:read", "doc:write", "summary:write"];
@@ -109,7 +114,8 @@ impl World {
             directories: starting.run(Box::new(|_| {})).expect("a thread"),
             hasher: Hasher::start().expect("threads"),
             identities: Identities::start(vec![]).expect("no threads"),
-            api: Arc::default(),
+            api: Arc::new(ApiConfig { admin_key: Some(ADMIN_KEY.into()), ..ApiConfig::default() }),
+            id: ShardId(0),
             placement: Placement::new(PARTITIONS, 1),
             public_url: public_url.map(Box::from),
             is_dev: true,
@@ -143,6 +149,17 @@ impl World {
 
     pub(crate) fn call(&self, call: &Call) -> Answer {
         done(self.ask(call))
+    }
+
+    /// For what the directory's thread has a part in.
+    pub(crate) fn wait(&self, call: &Call) -> Answer {
+        let mut asking = pin!(self.ask(call));
+        loop {
+            match asking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => std::thread::yield_now(),
+            }
+        }
     }
 
     pub(crate) async fn ask(&self, call: &Call) -> Answer {
@@ -190,8 +207,25 @@ pub(crate) fn create(tenant: &str, document: &str) -> Call {
     call.basic(&token(tenant, document, ALL))
 }
 
+fn session_view(document: &InMemory) -> SessionView {
+    let member = |number: usize| MemberView {
+        client: ClientId::from_bits(number as u128),
+        user: "u".into(),
+        mode: Mode::Write,
+        dialect: Dialect::SocketIo,
+        detail: Bytes::from_static(b"{\"user\":{\"id\":\"u\"}}"),
+        written: Some((3, 1)),
+    };
+    SessionView {
+        head: Seq(document.head),
+        min: Seq(0),
+        history: document.history.len() as u64,
+        members: (0..document.clients).map(member).collect(),
+    }
+}
+
 fn live(shared: &Rc<Shared>) -> Live {
-    let (published, history) = (shared.clone(), shared.clone());
+    let (published, history, session) = (shared.clone(), shared.clone(), shared.clone());
     let (broadcast, ready, fault) = (shared.clone(), shared.clone(), shared.clone());
     Live {
         published: Box::new(move |doc| {
@@ -204,6 +238,7 @@ fn live(shared: &Rc<Shared>) -> Live {
                 clients: document.clients,
             })
         }),
+        session: Box::new(move |doc| session.in_memory.borrow().get(doc).map(session_view)),
         history: Box::new(move |doc, from, to| {
             let documents = history.in_memory.borrow();
             let ops = documents.get(doc).map_or(&[][..], |found| &found.history[..]);
@@ -215,6 +250,8 @@ fn live(shared: &Rc<Shared>) -> Live {
             broadcast.heard.borrow_mut().push((doc, content));
         }),
         metrics: Box::new(|| "levee_ops_sequenced_total 7\n".to_owned()),
+        figures: Box::new(|| vec![Figures::default()]),
+        errand: Box::new(|_, _| panic!("there is no other core")),
         is_ready: Box::new(move || ready.is_ready.get()),
         fault: Box::new(move || fault.fault.get()),
     }

@@ -158,23 +158,34 @@ fn documents_are_listed_in_pages() {
             .append(partition(&third), vec![Record::Version(third.clone(), version)])
             .await
             .unwrap();
-        let mut listed = Vec::new();
-        let mut after = None;
-        loop {
-            let query = Query { tenant: Some("tenant".into()), after: after.clone(), limit: 7 };
-            let page = store.documents(&query).await.unwrap();
-            let Some(last) = page.last() else { break };
-            assert!(page.len() <= 7);
-            after = Some(last.doc.clone());
-            listed.extend(page);
-        }
+        let tenant = || Some("tenant".into());
+        let pages = async |query: Query| {
+            let (mut listed, mut query) = (Vec::new(), query);
+            loop {
+                let page = store.documents(&query).await.unwrap();
+                assert!(page.entries.len() <= query.limit);
+                listed.extend(page.entries);
+                query.after = page.next;
+                if query.after.is_none() {
+                    return listed;
+                }
+            }
+        };
+        let listed = pages(Query { tenant: tenant(), limit: 7, ..Query::default() }).await;
         let found: Vec<&str> = listed.iter().map(|entry| entry.doc.document()).collect();
         assert_eq!(found, names);
         assert!(listed.iter().all(|entry| entry.last == Seq(2)));
         assert_eq!(listed[3].version, Some(version));
-        let all = store.documents(&Query { limit: 99, ..Query::default() }).await.unwrap();
+        let search = Some("C 1".into());
+        let found = pages(Query { tenant: tenant(), limit: 3, search, ..Query::default() }).await;
+        assert_eq!(found, listed[10..20]);
+        let all = pages(Query { limit: 4, ..Query::default() }).await;
         assert_eq!(all.len(), 26);
         assert!(all.iter().any(|entry| entry.doc == stranger));
+        assert_eq!(store.holder(&listed, version).await.unwrap(), None);
+        store.put_objects(&third, vec![StoredObject::blob("v")]).await.unwrap();
+        assert_eq!(store.holder(&listed, version).await.unwrap(), Some(third.clone()));
+        assert_eq!(store.dates(&listed).await.unwrap().len(), 25);
     });
 }
 

@@ -5,18 +5,20 @@ use super::{Draft, GitError, MAX_LISTED_ENTRIES, MAX_TREE_DEPTH, ObjectId};
 
 /// One entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
+pub struct Listed {
     /// Names from the listed tree down, joined by slashes.
-    pub(super) path: String,
-    pub(super) mode: Mode,
-    pub(super) id: ObjectId,
+    pub path: String,
+    /// What it is.
+    pub mode: Mode,
+    /// Its name.
+    pub id: ObjectId,
 }
 
 impl Draft<'_> {
     /// Lists a tree, and with `recursive` all below it, parents before their children.
     ///
     /// Errors: [`GitError::TooDeep`], [`GitError::TooLarge`].
-    pub(super) fn list(&self, root: &ObjectId, recursive: bool) -> Result<Vec<Listed>, GitError> {
+    pub fn list(&self, root: &ObjectId, recursive: bool) -> Result<Vec<Listed>, GitError> {
         let mut listing = Vec::new();
         let depth_max = if recursive { MAX_TREE_DEPTH } else { 0 };
         self.list_below(root, "", depth_max, recursive, &mut listing)?;

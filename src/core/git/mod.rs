@@ -26,10 +26,11 @@ pub use create::{CreateRequest, NewDocument, create_document};
 pub use draft::Draft;
 pub use error::{GitError, ObjectsUnavailable};
 pub use layout::{Attributes, Protocol};
+pub use listing::Listed;
 pub use memory::MemoryObjects;
 pub use names::{decode_name, encode_name};
 pub use object::{Kind, ObjectId, StoredObject, header};
-pub use rest::{GitAnswer, GitJob, GitRequest, RestDialect};
+pub use rest::{GitAnswer, GitJob, GitRequest, RestDialect, signature_json};
 pub use tree::{Mode, TreeEntries, TreeEntry, TreeEntryRef, tree_entries, write_tree};
 
 /// Longest name of a tree entry, in bytes; `git fsck --strict` warns beyond it.

@@ -3,7 +3,7 @@
 
 mod api;
 
-pub use api::ApiRoute;
+pub use api::{ApiRoute, StorageRoute};
 
 use std::borrow::Cow;
 
@@ -101,7 +101,7 @@ pub enum GitRoute<'a> {
 }
 
 /// Segments that a path with a fixed shape has at most; only names of refs have more.
-const SEGMENTS_MAX: usize = 6;
+const SEGMENTS_MAX: usize = 7;
 
 /// Finds the route. `path` is as it was sent, still percent-encoded; one slash at its end does not
 /// matter.

@@ -2,6 +2,7 @@
 
 use super::super::reply::Reply;
 use levee_core::directory::DirectoryFault;
+use levee_core::record::StoreFault;
 use serde_json::json;
 
 /// Why a request below `/api` was not done.
@@ -40,6 +41,15 @@ pub(super) enum ApiFault {
     BadRequest,
     #[error("Not Found")]
     NoRoute,
+    /// A document, or something of it; the text that says which.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// An answer without bounds.
+    #[error("This is too large to be shown")]
+    TooLarge,
+    /// The documents' store, not the directory.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
 }
 
 impl ApiFault {
@@ -56,6 +66,10 @@ impl ApiFault {
             Self::StateInvalid => (401, "state_invalid"),
             Self::StateMismatch => (401, "state_mismatch"),
             Self::SignInFailed => (401, "auth_failed"),
+            Self::NotFound(_) => (404, "not_found"),
+            Self::TooLarge => (413, "too_large"),
+            Self::Store(StoreFault::Damaged) => (500, "storage_error"),
+            Self::Store(_) => (503, "unavailable"),
             Self::BadRequest => {
                 return Reply::of(400, &json!({ "errors": { "detail": "Bad Request" } }));
             }
@@ -70,6 +84,7 @@ impl ApiFault {
                 reply.with("retry-after", wait_s.to_string())
             }
             Self::Directory(DirectoryFault::Unavailable) => reply.with("retry-after", "1"),
+            Self::Store(_) if status == 503 => reply.with("retry-after", "1"),
             Self::Directory(_)
             | Self::AdminKey
             | Self::Csrf
@@ -82,7 +97,10 @@ impl ApiFault {
             | Self::StateMismatch
             | Self::SignInFailed
             | Self::BadRequest
-            | Self::NoRoute => reply,
+            | Self::NoRoute
+            | Self::NotFound(_)
+            | Self::TooLarge
+            | Self::Store(_) => reply,
         }
     }
 }

@@ -9,6 +9,7 @@ mod fault;
 mod members;
 mod oauth;
 mod sessions;
+mod storage;
 mod tenants;
 mod tokens;
 mod users;
@@ -17,6 +18,7 @@ use self::caller::Caller;
 use self::fault::ApiFault;
 use super::CoreContext;
 use super::reply::Reply;
+use crate::observe;
 use levee_core::directory::Actor;
 use levee_core::http_request::HttpRequest;
 use levee_core::wire::route::ApiRoute;
@@ -103,6 +105,11 @@ async fn with_caller(call: Call<'_>, route: ApiRoute<'_>) -> Answer {
         | ApiRoute::Invites { .. }
         | ApiRoute::CreateInvite { .. }
         | ApiRoute::RevokeInvite { .. } => members::answer(call, &caller, route).await,
+        ApiRoute::Storage { tenant, asked } => storage::answer(call, &caller, &tenant, asked).await,
+        ApiRoute::Metrics => {
+            caller.require_admin()?;
+            Ok(Reply::of(200, &observe::figures_json(&(call.core.live.figures)())))
+        }
         ApiRoute::ApiKeys { .. }
         | ApiRoute::CreateApiKey { .. }
         | ApiRoute::RevokeApiKey { .. }

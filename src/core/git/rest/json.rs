@@ -165,7 +165,8 @@ fn raw_path(path: String) -> String {
     names.join("/")
 }
 
-pub(super) fn signature_json(signature: &Signature, as_sent: Option<&str>) -> Value {
+/// Who made a version, as REST shows it: as it was sent, if it was.
+pub fn signature_json(signature: &Signature, as_sent: Option<&str>) -> Value {
     as_sent.and_then(|sent| serde_json::from_str(sent).ok()).unwrap_or_else(|| {
         let Signature { name, email, time_unix_s } = signature;
         json!({ "name": name, "email": email, "date": iso_date(*time_unix_s) })

@@ -4,6 +4,8 @@ mod json;
 mod read;
 mod write;
 
+pub use self::json::signature_json;
+
 use bytes::Bytes;
 
 use self::json::error_body;

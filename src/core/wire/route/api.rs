@@ -46,6 +46,8 @@ pub enum ApiRoute<'a> {
     RevokeUserSession { user: Segment<'a>, session: Segment<'a> },
     /// `GET /api/audit`
     Audit,
+    /// `GET /api/metrics`: the figures of every core.
+    Metrics,
 
     /// `GET /api/tenants`, `GET /api/admin/tenants`
     Tenants,
@@ -81,6 +83,50 @@ pub enum ApiRoute<'a> {
     CreateApiKey { tenant: Segment<'a> },
     /// `DELETE /api/tenants/:tenant/api-keys/:key`
     RevokeApiKey { tenant: Segment<'a>, key: Segment<'a> },
+    /// What is stored of a tenant.
+    Storage { tenant: Segment<'a>, asked: StorageRoute<'a> },
+}
+
+/// What can be asked of a tenant's documents, below `/api/tenants/:tenant`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // ids, in every variant
+pub enum StorageRoute<'a> {
+    /// `GET documents?search=&from=&limit=`
+    Documents,
+    /// `GET documents/:document`
+    Document { document: Segment<'a> },
+    /// `DELETE documents/:document`
+    DeleteDocument { document: Segment<'a> },
+    /// `GET documents/:document/deltas?from=&to=&limit=`
+    Deltas { document: Segment<'a> },
+    /// `GET documents/:document/summaries?from_sequence_number=&limit=&start=`
+    Summaries { document: Segment<'a> },
+    /// `GET refs?from=&limit=`
+    Refs,
+    /// `GET git/blobs/:id?document=&encoding=`
+    Blob { id: Segment<'a> },
+    /// `GET git/trees/:id?document=&recursive=`
+    Tree { id: Segment<'a> },
+    /// `GET git/commits/:id?document=`
+    Commit { id: Segment<'a> },
+}
+
+impl StorageRoute<'_> {
+    /// The document in the path.
+    #[must_use]
+    pub fn document(&self) -> Option<&str> {
+        match self {
+            Self::Document { document }
+            | Self::DeleteDocument { document }
+            | Self::Deltas { document }
+            | Self::Summaries { document } => Some(document),
+            Self::Documents
+            | Self::Refs
+            | Self::Blob { .. }
+            | Self::Tree { .. }
+            | Self::Commit { .. } => None,
+        }
+    }
 }
 
 type Found<'a> = Option<super::Route<'a>>;
@@ -92,6 +138,7 @@ pub(super) fn api<'a>(method: Method, rest: &[&'a str]) -> Found<'a> {
         ["users", rest @ ..] => users(method, rest),
         ["invites", "accept"] => post(method, || found(ApiRoute::AcceptInvite)),
         ["audit"] => get(method, || found(ApiRoute::Audit)),
+        ["metrics"] => get(method, || found(ApiRoute::Metrics)),
         // The original's mount for the admin key; here both know both ways in.
         ["tenants", rest @ ..] | ["admin", "tenants", rest @ ..] => tenants(method, rest),
         _ => None,
@@ -194,7 +241,32 @@ fn tenants<'a>(method: Method, rest: &[&'a str]) -> Found<'a> {
         ["api-keys", key] => {
             delete(method, || found(ApiRoute::RevokeApiKey { tenant, key: id(key)? }))
         }
-        _ => None,
+        rest => storage(method, tenant, rest),
+    }
+}
+
+fn storage<'a>(method: Method, tenant: Segment<'a>, rest: &[&'a str]) -> Found<'a> {
+    if let ["documents", document] = rest
+        && method == Method::Delete
+    {
+        let asked = StorageRoute::DeleteDocument { document: id(document)? };
+        return found(ApiRoute::Storage { tenant, asked });
+    }
+    let asked = match rest {
+        ["documents"] => StorageRoute::Documents,
+        ["documents", document] => StorageRoute::Document { document: id(document)? },
+        ["documents", document, "deltas"] => StorageRoute::Deltas { document: id(document)? },
+        ["documents", document, "summaries"] => StorageRoute::Summaries { document: id(document)? },
+        ["refs"] => StorageRoute::Refs,
+        ["git", "blobs", object] => StorageRoute::Blob { id: id(object)? },
+        ["git", "trees", object] => StorageRoute::Tree { id: id(object)? },
+        ["git", "commits", object] => StorageRoute::Commit { id: id(object)? },
+        _ => return None,
+    };
+    match (method, &asked) {
+        (Method::Get, _) => found(ApiRoute::Storage { tenant, asked }),
+        (_, StorageRoute::Document { .. }) => not_allowed("GET, HEAD, DELETE"),
+        _ => not_allowed("GET, HEAD"),
     }
 }
 
