@@ -80,7 +80,12 @@ pub(crate) fn assert_exchange(request: &HttpRequest, answer: &Answer) -> Vec<See
     };
     let is_json =
         answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
-    let exchange = exchange_of(&route(request.method, &request.path));
+    let route = route(request.method, &request.path);
+    let exchange = exchange_of(&route);
+    // Accounts and administration have no schema yet.
+    if matches!(route, Route::Api(_)) {
+        return Vec::new();
+    }
     if request.method == Method::Head || request.method == Method::Options {
         return Vec::new();
     }

@@ -3,8 +3,8 @@
 use crate::schema;
 use bytes::Bytes;
 use levee::directory::{self, Hasher, Shelf};
-use levee::identity::Identities;
 use levee::http::{ApiConfig, ContextConfig, CoreContext, Live, document_of, respond};
+use levee::identity::Identities;
 use levee::observe::Figures;
 use levee::store::Store;
 use levee_core::auth::{Keyring, Tenant, TenantKeys, sign};
