@@ -16,7 +16,7 @@ use crate::server::mailbox::{Inbox, Letter, Outboxes, mesh};
 use crate::store::{DataDir, OpenError, StoreConfig};
 use core_thread::{CoreThread, Ready};
 use levee_core::auth::{Keyring, KeyringFault, Tenant, TenantKeys};
-use levee_core::directory::{Policy, Seed};
+use levee_core::directory::Seed;
 use levee_core::ids::ShardId;
 use levee_core::placement::Placement;
 use std::io;
@@ -116,8 +116,9 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
         None => Shelf::memory(),
         Some(data) => Shelf::open(&data.directory())?,
     };
-    let (starting, keyring) =
-        directory::start(shelf, Policy::default(), seeds(config), extra(config))?;
+    let (mut starting, keyring) =
+        directory::start(shelf, config.policy.clone(), seeds(config), extra(config))?;
+    let set_up = starting.set_up_token();
     let partitions = data.as_ref().map_or(config.partitions, |data| data.partitions());
     let bound = config.listen.iter().map(|address| bind(*address, config.cores));
     let bound = bound.collect::<Result<Vec<_>, _>>()?;
@@ -136,7 +137,7 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
         identities: Identities::start(providers(config)).map_err(BootError::Thread)?,
         api: Arc::new(ApiConfig {
             admin_key: config.admin_key.as_ref().map(|key| key.expose().into()),
-            open_registration: true,
+            open_registration: config.policy.open_registration,
         }),
         data,
         clock: Clock::start(),
@@ -149,7 +150,8 @@ pub fn serve(config: &Config) -> Result<Ended, BootError> {
             return Err(error);
         }
     };
-    banner::print(config, &addresses, &cpus, partitions, driver);
+    let place = banner::Place { addresses: &addresses, cpus: &cpus, partitions, driver };
+    banner::print(config, place, set_up.as_deref());
     service.watch(&signals, config.drain_deadline)
 }
 
@@ -333,7 +335,8 @@ fn publisher(cores: u16, mut outboxes: Outboxes) -> Publish {
     })
 }
 
-fn store_config(config: &Config, ring: bool) -> StoreConfig {
+/// How a configuration wants its data.
+pub(crate) fn store_config(config: &Config, ring: bool) -> StoreConfig {
     StoreConfig {
         dir: config.data.clone(),
         durability: match config.durability {

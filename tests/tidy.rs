@@ -10,7 +10,10 @@ const LINE_CHARS_MAX: usize = 100;
 /// What a module of the server package may import of its siblings: only boxes below it.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["boot", "config", "git_export", "observe", "runtime", "schema", "store"]),
+    (
+        "cli",
+        &["boot", "config", "directory", "git_export", "observe", "runtime", "schema", "store"],
+    ),
     ("boot", &["config", "directory", "http", "identity", "observe", "runtime", "server", "store"]),
     ("config", &["runtime", "store"]),
     ("server", &["directory", "http", "observe", "runtime", "store"]),

@@ -6,27 +6,26 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-/// Prints the banner to standard output. Scripts read its `listening on` lines.
-pub(super) fn print(
-    config: &Config,
-    addresses: &[SocketAddr],
-    cpus: &[usize],
-    partitions: u16,
-    driver: DriverKind,
-) {
-    let text = text(config, addresses, cpus, partitions, driver);
+/// Where the service runs.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) addresses: &'a [SocketAddr],
+    pub(super) cpus: &'a [usize],
+    pub(super) partitions: u16,
+    pub(super) driver: DriverKind,
+}
+
+/// Prints the banner to standard output. Scripts read its `listening on` lines. `set_up` is the
+/// token of the link that makes the first administrator.
+pub(super) fn print(config: &Config, place: Place<'_>, set_up: Option<&str>) {
+    let text = text(config, place, set_up);
     let mut out = std::io::stdout().lock();
     // A closed standard output is no reason not to serve.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn text(
-    config: &Config,
-    addresses: &[SocketAddr],
-    cpus: &[usize],
-    partitions: u16,
-    driver: DriverKind,
-) -> String {
+fn text(config: &Config, place: Place<'_>, set_up: Option<&str>) -> String {
+    let Place { addresses, cpus, partitions, driver } = place;
     let mut out = format!("levee {}\n", env!("CARGO_PKG_VERSION"));
     for address in addresses {
         let _ = writeln!(out, "listening on http://{address}");
@@ -55,6 +54,14 @@ fn text(
             unverified.join(", ")
         );
     }
+    if let Some(token) = set_up {
+        // Behind `#`, the token is not sent with the page's request and stands in nobody's log.
+        let url = url(config, addresses);
+        let _ = writeln!(
+            out,
+            "set up     no administrator yet; this link makes one, once: {url}/admin/set-up#{token}"
+        );
+    }
     if config.dev {
         let _ = writeln!(out, "open       http://localhost:{}/", port(addresses, 4000));
         let (fluid, azure) = (port(addresses, 7070), port(addresses, 7071));
@@ -66,11 +73,8 @@ fn text(
              new InsecureTokenProvider(\"any\", user) }} }})\n"
         );
     }
-    if let Some(tenant) = config.tenants.first().filter(|_| !config.dev)
-        && let Some(address) = addresses.first()
-    {
-        let host = format!("http://{address}");
-        let (url, id) = (config.public_url.as_ref().unwrap_or(&host), &tenant.id);
+    if let Some(tenant) = config.tenants.first().filter(|_| !config.dev) {
+        let (url, id) = (url(config, addresses), &tenant.id);
         let _ = writeln!(
             out,
             "paste      new AzureClient({{ connection: {{ type: \"remote\", tenantId: \"{id}\", \
@@ -78,6 +82,17 @@ fn text(
         );
     }
     out
+}
+
+/// Where a browser finds the service: as configured, or on this machine.
+fn url(config: &Config, addresses: &[SocketAddr]) -> String {
+    let Some(address) = addresses.first().filter(|_| config.public_url.is_none()) else {
+        return config.public_url.clone().unwrap_or_default().trim_end_matches('/').to_owned();
+    };
+    match address.ip().is_unspecified() {
+        true => format!("http://localhost:{}", address.port()),
+        false => format!("http://{address}"),
+    }
 }
 
 /// The port that a kind of client looks for by itself, or else the first one.
@@ -95,7 +110,14 @@ mod tests {
     #[test]
     fn the_banner_says_what_people_and_scripts_look_for() {
         let (config, _) = Config::load(&Inputs { dev: true, ..Inputs::default() }).unwrap();
-        let text = text(&config, &config.listen, &[0, 1], 8, DriverKind::Epoll);
+        let place = Place {
+            addresses: &config.listen,
+            cpus: &[0, 1],
+            partitions: 8,
+            driver: DriverKind::Epoll,
+        };
+        assert!(!text(&config, place, None).contains("set up"));
+        let text = text(&config, place, Some("set_token"));
         for part in [
             "listening on http://127.0.0.1:4000\n",
             "listening on http://127.0.0.1:7071\n",
@@ -104,8 +126,18 @@ mod tests {
             "tenant local: its tokens are not verified",
             "open       http://localhost:4000/\n",
             "port: 7070",
+            "once: http://127.0.0.1:4000/admin/set-up#set_token\n",
         ] {
             assert!(text.contains(part), "{part:?} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_browser_is_sent_where_it_finds_the_service() {
+        let (mut config, _) = Config::load(&Inputs { dev: true, ..Inputs::default() }).unwrap();
+        let any = [SocketAddr::from(([0, 0, 0, 0], 4000))];
+        assert_eq!(url(&config, &any), "http://localhost:4000");
+        config.public_url = Some("https://levee.example/".into());
+        assert_eq!(url(&config, &any), "https://levee.example");
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one flag per option of the table, a few commands, documented exit codes.
 
 mod export;
+mod user;
 
 use crate::boot::{self, Ended};
 use crate::config::options::{self, Spec};
@@ -10,6 +11,7 @@ use crate::observe;
 use crate::schema;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use levee_core::ids::DocKey;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -30,6 +32,7 @@ Examples:
   levee serve --config /etc/levee.toml   a service for others
   levee config show --config levee.toml  what is in force, and why
   levee git export acme notes --data ./data --out notes.git
+  levee user create --email ann@example.org --admin --config /etc/levee.toml
 
 Exit codes: 0 stopped when asked, 1 could not start or go on, 2 wrong usage or configuration,
 130 interrupted twice.";
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
         Some(("serve", args)) => serve(args),
         Some(("config", args)) => config(args),
         Some(("git", args)) => git(args),
+        Some(("user", args)) => user(args),
         Some(("schema", args)) => print_schema(args),
         Some(("version", _)) => print(&format!("levee {}\n", env!("CARGO_PKG_VERSION"))),
         _ => EXIT_USAGE,
@@ -95,6 +99,37 @@ fn git(args: &ArgMatches) -> u8 {
     let doc = DocKey::new(text("tenant"), text("document"));
     match export::run(&doc, &path("data"), &path("out")) {
         Ok(exported) => print(&format!("{} objects in {}\n", exported.objects, text("out"))),
+        Err(error) => {
+            eprintln!("levee: {error}");
+            EXIT_FAILED
+        }
+    }
+}
+
+fn user(args: &ArgMatches) -> u8 {
+    let Some(("create", args)) = args.subcommand() else {
+        return EXIT_USAGE;
+    };
+    let config = match Config::load(&inputs(args)) {
+        Ok((config, _)) => config,
+        Err(error) => return refuse(&error),
+    };
+    let text = |name: &str| args.get_one::<String>(name).cloned().unwrap_or_default();
+    let new = user::NewUser {
+        email: text("email"),
+        display_name: text("name"),
+        is_admin: args.get_flag("admin"),
+        is_password_given: args.get_flag("password_stdin"),
+    };
+    match user::create(&config, new) {
+        Ok(made) if args.get_flag("json") => {
+            let shown = json!({ "user": made.account, "password": made.password });
+            print(&format!("{shown}\n"))
+        }
+        Ok(user::Made { account, password }) => {
+            let password = password.map(|text| format!("password {text}\n")).unwrap_or_default();
+            print(&format!("{} {}\n{password}", account.id, account.email))
+        }
         Err(error) => {
             eprintln!("levee: {error}");
             EXIT_FAILED
@@ -156,6 +191,18 @@ fn command() -> Command {
                 .arg(Arg::new("data").long("data").default_value("./data").value_name("DIR"))
                 .arg(Arg::new("out").long("out").required(true).value_name("DIR")),
         );
+    let create = Command::new("create")
+        .about("Make an account in the data of a stopped service; its password, if none is given")
+        .arg(Arg::new("email").long("email").required(true).value_name("ADDRESS"))
+        .arg(Arg::new("name").long("name").value_name("TEXT").help("The name that others see"))
+        .arg(switch("admin").help("An administrator of the service"))
+        .arg(switch("password_stdin").help("Take the password from standard input's first line"))
+        .arg(switch("json").help("Print JSON"));
+    let user = Command::new("user")
+        .about("Accounts")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(configured(create));
     let schema = Command::new("schema")
         .about("Print messages, REST bodies and configuration as JSON Schema")
         .arg(Arg::new("name").help("One definition, with those it refers to [default: all]"));
@@ -168,8 +215,13 @@ fn command() -> Command {
         .subcommand(configured(Command::new("serve").about("Run the service")))
         .subcommand(config)
         .subcommand(git)
+        .subcommand(user)
         .subcommand(schema)
         .subcommand(Command::new("version").about("Print the version"))
+}
+
+fn switch(name: &'static str) -> Arg {
+    Arg::new(name).long(name.replace('_', "-")).action(ArgAction::SetTrue)
 }
 
 /// Adds `--config`, `--dev` and one flag per option.

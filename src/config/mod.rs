@@ -11,6 +11,7 @@ pub use crate::runtime::RuntimeChoice;
 pub use providers::{Provider, ProviderKind};
 pub use settings::{ConfigError, Inputs, Secret, Settings, Tenant};
 
+use levee_core::directory::Policy;
 use levee_core::limits::Limits;
 use options::Key;
 use std::net::SocketAddr;
@@ -59,6 +60,7 @@ pub struct Config {
     pub log: tracing::Level,
     pub drain_spread: Duration,
     pub drain_deadline: Duration,
+    pub policy: Policy,
     pub limits: Limits,
     pub tenants: Vec<Tenant>,
     /// Services that people can sign in with.
@@ -77,6 +79,11 @@ impl Config {
         let mut settings = Settings::load(inputs)?;
         if inputs.dev && !settings.is_set(Key::Listen) {
             settings.set_default(Key::Listen, &dev_addresses());
+        }
+        for key in [Key::OpenRegistration, Key::AutoMembership] {
+            if inputs.dev && !settings.is_set(key) {
+                settings.set_default(key, "true");
+            }
         }
         let config = Self::from_settings(&settings, inputs.dev);
         config.check_dev()?;
@@ -128,6 +135,7 @@ impl Config {
             log: settings.text(Key::Log).parse().unwrap_or(tracing::Level::INFO),
             drain_spread: millis(Key::DrainMs),
             drain_deadline: millis(Key::DrainDeadlineMs),
+            policy: policy(settings),
             limits: limits(settings),
             tenants,
             providers: settings.providers.clone(),
@@ -141,6 +149,16 @@ impl Config {
             Some(address) if self.dev => Err(ConfigError::DevNotLoopback(*address)),
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        session_idle_ms: settings.number(Key::SessionIdleMs),
+        session_ms: settings.number(Key::SessionMs),
+        open_registration: settings.text(Key::OpenRegistration) == "true",
+        auto_membership: settings.text(Key::AutoMembership) == "true",
+        token_s: settings.number(Key::TokenMs) / 1000,
     }
 }
 

@@ -2,6 +2,7 @@
 //! `docs/configuration.md` are all read off this table.
 
 use super::value::{KIB, Kind, MIB};
+use levee_core::directory::Policy;
 use levee_core::limits::{COMMIT_QUEUE_BYTES_MAX, Limits, OUTBOX_BYTES_MIN};
 
 /// Names an option in code, so that a misspelt one does not compile.
@@ -22,6 +23,11 @@ pub enum Key {
     Log,
     DrainMs,
     DrainDeadlineMs,
+    OpenRegistration,
+    AutoMembership,
+    SessionIdleMs,
+    SessionMs,
+    TokenMs,
     FrameBytesMax,
     BodyBytesMax,
     BatchOpsMax,
@@ -183,6 +189,52 @@ const SERVICE: [Spec; 15] = [
     ),
 ];
 
+/// Who may come in, and for how long. Closed unless the operator opens it: an account may hold
+/// documents, and whoever reaches the port could make one.
+const PEOPLE: [Spec; 5] = [
+    spec(
+        Key::OpenRegistration,
+        "open_registration",
+        Kind::Switch,
+        "false",
+        "Anybody who reaches the service may make an account. Closed, it takes an invite or an \
+         administrator. With --dev the default is true. Nobody becomes an administrator by \
+         registering.",
+    ),
+    Spec {
+        also_env: Some("LEVEE_DISABLE_AUTO_MEMBERSHIP"),
+        ..spec(
+            Key::AutoMembership,
+            "auto_membership",
+            Kind::Switch,
+            "false",
+            "Everybody becomes a member of every tenant when they register or log in. With --dev \
+             the default is true. LEVEE_DISABLE_AUTO_MEMBERSHIP=true means false.",
+        )
+    },
+    spec(
+        Key::SessionIdleMs,
+        "session_idle_ms",
+        Kind::Millis { min: 60_000, max: 8760 * HOUR_MS },
+        "168h",
+        "A session that is not used for this long ends.",
+    ),
+    spec(
+        Key::SessionMs,
+        "session_ms",
+        Kind::Millis { min: 60_000, max: 8760 * HOUR_MS },
+        "720h",
+        "A session ends this long after its login, used or not.",
+    ),
+    spec(
+        Key::TokenMs,
+        "token_ms",
+        Kind::Millis { min: 60_000, max: 24 * HOUR_MS },
+        "1h",
+        "Life of a minted document token, in whole seconds.",
+    ),
+];
+
 /// Bounds; the defaults stop abuse and never work.
 const LIMITS: [Spec; 14] = [
     spec(
@@ -288,8 +340,9 @@ const LIMITS: [Spec; 14] = [
     ),
 ];
 
-/// The table, in the order in which people should read it: its two parts with their titles.
-pub const GROUPS: [(&str, &[Spec]); 2] = [("Service", &SERVICE), ("Limits", &LIMITS)];
+/// The table, in the order in which people should read it: its parts with their titles.
+pub const GROUPS: [(&str, &[Spec]); 3] =
+    [("Service", &SERVICE), ("People", &PEOPLE), ("Limits", &LIMITS)];
 
 /// All rows.
 pub fn all() -> impl Iterator<Item = &'static Spec> {
@@ -336,7 +389,7 @@ fn edit_distance(left: &str, right: &str) -> usize {
 /// The limits' defaults live in the core too; this keeps the two from drifting apart.
 #[must_use]
 pub fn core_default(key: Key) -> Option<u64> {
-    let limits = Limits::default();
+    let (limits, policy) = (Limits::default(), Policy::default());
     Some(match key {
         Key::FrameBytesMax => limits.frame_bytes_max as u64,
         Key::BodyBytesMax => limits.body_bytes_max as u64,
@@ -352,6 +405,9 @@ pub fn core_default(key: Key) -> Option<u64> {
         Key::IdleWriterMs => limits.idle_writer_ms,
         Key::IdleDocumentMs => limits.idle_document_ms,
         Key::HandshakeMs => limits.handshake_ms,
+        Key::SessionIdleMs => policy.session_idle_ms,
+        Key::SessionMs => policy.session_ms,
+        Key::TokenMs => policy.token_s * 1000,
         Key::Listen
         | Key::Cores
         | Key::Cpus
@@ -366,7 +422,9 @@ pub fn core_default(key: Key) -> Option<u64> {
         | Key::AdminKeyFile
         | Key::Log
         | Key::DrainMs
-        | Key::DrainDeadlineMs => return None,
+        | Key::DrainDeadlineMs
+        | Key::OpenRegistration
+        | Key::AutoMembership => return None,
     })
 }
 

@@ -204,10 +204,9 @@ fn pick(spec: &Spec, inputs: &Inputs, file: &BTreeMap<&str, String>) -> (String,
         return (text.clone(), Source::Env(spec.env()));
     }
     if let Some(name) = spec.also_env
-        && let Some(port) = inputs.env.get(name)
+        && let Some(text) = inputs.env.get(name).and_then(|text| levees_own(spec.key, text, inputs))
     {
-        let host = if inputs.dev { "127.0.0.1" } else { "0.0.0.0" };
-        return (format!("{host}:{port}"), Source::Env(name.to_owned()));
+        return (text, Source::Env(name.to_owned()));
     }
     match file.get(spec.name) {
         Some(text) => (text.clone(), Source::File),
@@ -220,6 +219,15 @@ struct FileValues {
     values: BTreeMap<&'static str, String>,
     tenants: Vec<Tenant>,
     providers: Vec<Provider>,
+}
+
+/// What a variable of Levee's means for the option that has another name here; `None`: nothing.
+fn levees_own(key: Key, text: &str, inputs: &Inputs) -> Option<String> {
+    if key == Key::AutoMembership {
+        return matches!(text, "true" | "1").then(|| String::from("false"));
+    }
+    let host = if inputs.dev { "127.0.0.1" } else { "0.0.0.0" };
+    Some(format!("{host}:{text}"))
 }
 
 fn read_file(path: &Path) -> Result<FileValues, ConfigError> {

@@ -88,6 +88,34 @@ fn levees_own_variables_work() {
 }
 
 #[test]
+fn people_come_in_by_themselves_with_dev_only() {
+    let policy = |dev: bool, flags: &[(&'static str, &str)], env: &[(&str, &str)]| {
+        let tenant = [("LEVEE_TENANT_ID", "t"), ("LEVEE_TENANT_KEY", "k")];
+        let env: Vec<_> = env.iter().chain(&tenant).copied().collect();
+        let given = Inputs { dev, ..inputs(None, flags, &env) };
+        let (config, _) = Config::load(&given).unwrap();
+        (config.policy.open_registration, config.policy.auto_membership)
+    };
+    assert_eq!(policy(false, &[], &[]), (false, false));
+    assert_eq!(policy(true, &[], &[]), (true, true));
+    let open = [("open_registration", "true"), ("auto_membership", "true")];
+    assert_eq!(policy(false, &open, &[]), (true, true));
+    let closed = [("LEVEE_OPEN_REGISTRATION", "false")];
+    assert_eq!(policy(true, &[], &closed), (false, true));
+    for (text, is_on) in [("true", false), ("1", false), ("false", true), ("", true)] {
+        let env = [("LEVEE_DISABLE_AUTO_MEMBERSHIP", text)];
+        assert_eq!(policy(true, &[], &env), (true, is_on), "{text}");
+    }
+    let flags = [("session_idle_ms", "2h"), ("session_ms", "3h"), ("token_ms", "90s")];
+    let (config, _) = Config::load(&inputs(None, &flags, &[])).unwrap();
+    let policy = config.policy;
+    assert_eq!(
+        (policy.session_idle_ms, policy.session_ms, policy.token_s),
+        (7_200_000, 10_800_000, 90)
+    );
+}
+
+#[test]
 fn dev_is_for_loopback_only() {
     let (config, _) = Config::load(&inputs(None, &[], &[])).unwrap();
     let ports: Vec<u16> = config.listen.iter().map(std::net::SocketAddr::port).collect();

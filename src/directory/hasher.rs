@@ -101,6 +101,14 @@ impl Hasher {
     }
 }
 
+/// A PHC string of a new password, computed here and now: for the command line.
+///
+/// # Errors
+/// [`DirectoryFault::Unavailable`] when there is no randomness for a salt.
+pub fn hash_password(password: &str) -> Result<String, DirectoryFault> {
+    hash(&Argon2::default(), password).map_err(|_| DirectoryFault::Unavailable)
+}
+
 /// With a fresh salt of the system's randomness.
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, Error> {
     let hash: PasswordHash = argon2.hash_password(password.as_bytes())?;

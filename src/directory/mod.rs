@@ -8,6 +8,6 @@ mod hasher;
 mod shelf;
 mod thread;
 
-pub use hasher::{Checked, Hasher};
+pub use hasher::{Checked, Hasher, hash_password};
 pub use shelf::{Shelf, ShelfError};
-pub use thread::{Directories, Publish, start};
+pub use thread::{Directories, From, Publish, Starting, start};

@@ -26,7 +26,8 @@ const AUDIT_PAGE_MAX: usize = 1000;
 /// Tells every core of a new keyring; `None` only tries again what could not be delivered.
 pub type Publish = Box<dyn FnMut(Option<Arc<Keyring>>) + Send>;
 
-type Job = Box<dyn FnOnce(&mut Keeper) + Send>;
+/// Does something and returns what tells the one who asked.
+type Job = Box<dyn FnOnce(&mut Keeper) -> Box<dyn FnOnce()> + Send>;
 
 /// The cores' end of the thread. The thread ends when the last clone is gone.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ pub struct Directories {
 }
 
 /// Who asks, and from where.
-pub(super) type From = (Actor, Option<IpAddr>);
+pub type From = (Actor, Option<IpAddr>);
 
 impl Directories {
     /// Has the thread do something, and waits until that is durable.
@@ -70,8 +71,11 @@ impl Directories {
     ) -> Result<T, DirectoryFault> {
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move |keeper| {
-            // Whoever asked may be gone.
-            let _ = done.send(job(keeper));
+            let outcome = job(keeper);
+            Box::new(move || {
+                // Whoever asked may be gone.
+                let _ = done.send(outcome);
+            })
         });
         self.jobs.try_send(job).map_err(|_| DirectoryFault::Unavailable)?;
         answer.await.unwrap_or(Err(DirectoryFault::Unavailable))
@@ -110,6 +114,29 @@ pub struct Starting {
 }
 
 impl Starting {
+    /// A token for the link that makes the first administrator; `None` when there is one, or when
+    /// it cannot be written down.
+    pub fn set_up_token(&mut self) -> Option<String> {
+        let made =
+            self.act((Actor::Service, None), |directory, act| Ok(directory.make_set_up_link(act)));
+        made.unwrap_or_else(|fault| {
+            tracing::error!(%fault, "there is no set-up link");
+            None
+        })
+    }
+
+    /// Does something at once, durably: for the command line, where no thread is needed.
+    ///
+    /// # Errors
+    /// What the closure returns, or [`DirectoryFault::Unavailable`]: then nothing was done.
+    pub fn act<T>(
+        &mut self,
+        from: From,
+        job: impl FnOnce(&mut Directory, &mut Act) -> Result<T, DirectoryFault>,
+    ) -> Result<T, DirectoryFault> {
+        self.keeper.act(from, job)
+    }
+
     /// Starts the thread.
     ///
     /// # Errors
@@ -125,16 +152,24 @@ impl Starting {
 fn serve(mut keeper: Keeper, jobs: &Receiver<Job>, mut publish: Publish) {
     let mut swept_ms = 0;
     loop {
-        match jobs.recv_timeout(RETRY) {
-            Ok(job) => {
-                // A panic is the end of one request, not of the directory.
-                if catch_unwind(AssertUnwindSafe(|| job(&mut keeper))).is_err() {
+        let answer = match jobs.recv_timeout(RETRY) {
+            // A panic is the end of one request, not of the directory.
+            Ok(job) => catch_unwind(AssertUnwindSafe(|| job(&mut keeper))).map_or_else(
+                |_| {
                     tracing::error!("a request to the directory panicked");
                     keeper.reload();
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
+                    None
+                },
+                Some,
+            ),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
+        };
+        // Cores are told first: whoever is given a new secret may use it at once.
+        let keyring = keeper.directory.take_keyring(&keeper.extra);
+        publish(keyring.map(Arc::new));
+        if let Some(answer) = answer {
+            answer();
         }
         let now_ms = now_ms();
         if now_ms >= swept_ms + SWEEP_MS {
@@ -144,8 +179,6 @@ fn serve(mut keeper: Keeper, jobs: &Receiver<Job>, mut publish: Publish) {
                 tracing::warn!("what has expired could not be removed from the directory");
             }
         }
-        let keyring = keeper.directory.take_keyring(&keeper.extra);
-        publish(keyring.map(Arc::new));
     }
 }
 
@@ -298,10 +331,10 @@ mod tests {
             let new = NewTenant { name: format!("number {round}"), ..NewTenant::default() };
             let from = (Actor::AdminKey, None);
             done(directories.call(from.clone(), |d, act| d.create_tenant(act, new))).unwrap();
-            let fault =
-                done(directories.call(from.clone(), |directory, act| {
-                    directory.register(act, Profile::default())
-                }));
+            assert_eq!(told.lock().unwrap().last(), Some(&(2 + round)), "told before answered");
+            let fault = done(directories.call(from.clone(), |directory, act| {
+                directory.create_user(act, Profile::default(), false)
+            }));
             assert_eq!(fault.unwrap_err(), DirectoryFault::InvalidEmail);
             // A panic in one request is nobody else's; what it had begun is not there.
             let panicked = done(directories.call::<()>(from.clone(), |directory, act| {

@@ -1,6 +1,7 @@
 //! Process tests: the real binary on loopback, on a disk, under everything that can happen to a
 //! process. Nothing here depends on speed; every wait has an end.
 
+mod api;
 mod captures;
 mod checker;
 mod client;
@@ -15,6 +16,7 @@ mod limits;
 mod load;
 mod mangled;
 mod ops;
+mod people;
 mod proxy;
 mod random;
 mod requests;

@@ -14,6 +14,8 @@ use std::net::{SocketAddr, TcpStream};
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    /// The status line and the headers.
+    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -70,7 +72,7 @@ impl Replies {
             self.more()?;
         }
         let body = self.bytes.drain(..length).collect();
-        Ok(Reply { status, body })
+        Ok(Reply { status, head, body })
     }
 }
 

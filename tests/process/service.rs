@@ -153,7 +153,7 @@ impl Options {
 }
 
 /// The binary of this build, or the one that `LEVEE_PROCESS_BINARY` names: a release, say.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let named = std::env::var_os("LEVEE_PROCESS_BINARY");
     named.map_or_else(|| env!("CARGO_BIN_EXE_levee").into(), PathBuf::from)
 }

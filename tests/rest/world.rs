@@ -107,7 +107,8 @@ impl World {
 
     pub(crate) fn on(store: Store, public_url: Option<&str>) -> Self {
         let shared = Rc::new(Shared { is_ready: Cell::new(true), ..Shared::default() });
-        let directory = directory::start(Shelf::memory(), Policy::default(), vec![], vec![]);
+        let open = Policy { open_registration: true, auto_membership: true, ..Policy::default() };
+        let directory = directory::start(Shelf::memory(), open, vec![], vec![]);
         let (starting, _) = directory.expect("a directory in memory");
         let config = ContextConfig {
             keyring: Arc::new(keyring()),

@@ -49,9 +49,9 @@ pub struct Policy {
     pub session_idle_ms: u64,
     /// A session ends this long after its login, used or not.
     pub session_ms: u64,
-    /// Whether anybody may register; otherwise an invite is needed.
+    /// Whether anybody may register; otherwise an invite is needed. Closed by default.
     pub open_registration: bool,
-    /// New users become members of every tenant, as in the original.
+    /// Users become members of every tenant at each login, as in the original. Not by default.
     pub auto_membership: bool,
     /// How long a minted document token lives.
     pub token_s: u64,
@@ -62,8 +62,8 @@ impl Default for Policy {
         Self {
             session_idle_ms: 7 * 86_400_000,
             session_ms: 30 * 86_400_000,
-            open_registration: true,
-            auto_membership: true,
+            open_registration: false,
+            auto_membership: false,
             token_s: 3600,
         }
     }

@@ -106,13 +106,15 @@ impl Directory {
             Some(id) => id,
             None => self.free_id(act),
         };
+        // A configured tenant that was deleted and is made again: its configured key is known.
+        let seed = self.tenants.get(&id).and_then(|deleted| deleted.seed.clone());
         let record = TenantRecord {
             name: name.chars().take(NAME_CHARS_MAX).collect(),
             secret1: act.secret(),
             secret2: act.secret(),
             limits: new.limits,
             created_at_s: act.now_ms / 1000,
-            seed: None,
+            seed,
             is_deleted: false,
             id,
         };

@@ -7,6 +7,11 @@ use crate::auth::{Pass, Revoked, Scope, Scopes, TokenFault};
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// Everybody may come in, as with `--dev`.
+fn open() -> Policy {
+    Policy { open_registration: true, auto_membership: true, ..Policy::default() }
+}
+
 /// A directory with the disk that its writes go to.
 struct Bench {
     directory: Directory,
@@ -17,7 +22,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(Policy::default())
+        Self::with(open())
     }
 
     fn with(policy: Policy) -> Self {
@@ -176,12 +181,26 @@ fn the_first_administrator_is_made_by_the_link_and_once() {
 }
 
 #[test]
+fn a_set_up_link_dies_with_the_next_one_and_with_an_administrator_made_otherwise() {
+    let mut bench = Bench::new();
+    let profile = |email: &str| Profile { email: email.into(), ..Profile::default() };
+    let mut act = bench.act(Actor::Service);
+    let first = bench.directory.make_set_up_link(&mut act).unwrap();
+    let second = bench.directory.make_set_up_link(&mut act).unwrap();
+    let old = bench.directory.set_up(&mut act, &first, profile("a@b"));
+    assert_eq!(old.unwrap_err(), DirectoryFault::SetUpSpent);
+    let mut act = bench.act(Actor::Operator);
+    bench.directory.create_user(&mut act, profile("admin@b"), true).unwrap();
+    let late = bench.directory.set_up(&mut act, &second, profile("a@b"));
+    assert_eq!(late.unwrap_err(), DirectoryFault::SetUpSpent);
+    let made = bench.audit().into_iter().filter(|line| line.deed == Deed::SetUpLinkMade);
+    assert_eq!(made.count(), 2);
+}
+
+#[test]
 fn sessions_slide_and_end() {
-    let mut bench = Bench::with(Policy {
-        session_idle_ms: HOUR_MS,
-        session_ms: 3 * HOUR_MS,
-        ..Policy::default()
-    });
+    let mut bench =
+        Bench::with(Policy { session_idle_ms: HOUR_MS, session_ms: 3 * HOUR_MS, ..open() });
     let user = bench.user("ann@example.org");
     let mut act = bench.anonymous();
     let start_ms = bench.now_ms;
@@ -286,6 +305,11 @@ fn a_configured_tenant_keeps_what_was_changed_until_its_key_changes() {
     bench.reopen();
     bench.directory.seed_tenant(&mut act, seed("one"));
     assert!(bench.directory.tenant("t").is_err(), "deleted stays deleted");
+    let again = bench.tenant("t");
+    bench.reopen();
+    bench.directory.seed_tenant(&mut act, seed("one"));
+    let kept = bench.directory.tenant("t").unwrap();
+    assert_eq!(kept.secret1, again.secret1, "made again, it keeps its secrets");
     bench.directory.seed_tenant(&mut act, seed("two"));
     assert_eq!(bench.directory.tenant("t").unwrap().secret1, "two");
 }
@@ -315,7 +339,7 @@ fn tenants_get_names_and_bounds() {
 #[test]
 fn roles_bound_each_other() {
     use Role::{Admin, Member, Owner, Viewer};
-    let mut bench = Bench::with(Policy { auto_membership: false, ..Policy::default() });
+    let mut bench = Bench::with(Policy { auto_membership: false, ..open() });
     let (ann, bob) = (bench.user("ann@example.org"), bench.user("bob@example.org"));
     let mut act = bench.act(Actor::User(ann.id.clone()));
     let new = NewTenant { id: Some("t".into()), name: "T".into(), ..NewTenant::default() };
@@ -348,7 +372,7 @@ fn roles_bound_each_other() {
 
 #[test]
 fn invites_are_used_once_by_whom_they_are_for() {
-    let closed = Policy { open_registration: false, auto_membership: false, ..Policy::default() };
+    let closed = Policy::default();
     let mut bench = Bench::with(closed);
     bench.tenant("t");
     let invite = |bench: &mut Bench, email: Option<&str>, role| {
@@ -394,7 +418,7 @@ fn invites_are_used_once_by_whom_they_are_for() {
 
 #[test]
 fn minted_tokens_have_the_scopes_of_the_role() {
-    let mut bench = Bench::with(Policy { auto_membership: false, ..Policy::default() });
+    let mut bench = Bench::with(Policy { auto_membership: false, ..open() });
     bench.tenant("t");
     let ann = bench.user("ann@example.org");
     let mut act = bench.act(Actor::User(ann.id.clone()));

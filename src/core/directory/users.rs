@@ -176,13 +176,16 @@ impl Directory {
         Ok(user)
     }
 
-    /// A token that makes the first administrator, once: `None` when there is one already.
+    /// A token that makes the first administrator, once: `None` when there is one already. It
+    /// takes the place of the one before.
     pub fn make_set_up_link(&mut self, act: &mut Act) -> Option<String> {
-        if self.users.values().any(|user| user.is_admin) {
+        if self.has_admin() {
             return None;
         }
         let token = act.token("set");
         self.set_up.put(&mut self.writes, SET_UP, token_hash(&token));
+        let subject = Subject { kind: "set_up", id: SET_UP, tenant: None };
+        self.note(act, Deed::SetUpLinkMade, subject, (Value::Null, Value::Null));
         Some(token)
     }
 
@@ -197,7 +200,7 @@ impl Directory {
         profile: Profile,
     ) -> Result<User, DirectoryFault> {
         let hash = token_hash(token);
-        if self.set_up.get(SET_UP) != Some(&hash) {
+        if self.set_up.get(SET_UP) != Some(&hash) || self.has_admin() {
             return Err(DirectoryFault::SetUpSpent);
         }
         let user = self.create_user(act, profile, true)?;
@@ -389,6 +392,10 @@ impl Directory {
         found.sort_by(|a, b| (a.created_at_s, &a.id).cmp(&(b.created_at_s, &b.id)));
         let page = found.iter().skip(from).take(limit).map(|user| user.account());
         (page.collect(), found.len())
+    }
+
+    fn has_admin(&self) -> bool {
+        self.users.values().any(|user| user.is_admin)
     }
 
     fn admins(&self) -> usize {

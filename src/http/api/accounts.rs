@@ -58,6 +58,29 @@ enum Handover {
     Cookie,
 }
 
+impl Handover {
+    /// A cookie is for this service's own pages: with another's its visitor would not know whose
+    /// session it is.
+    fn for_page(self, call: Call<'_>) -> Result<Self, ApiFault> {
+        match self {
+            Self::Cookie if is_foreign(call) => Err(ApiFault::ForeignPage),
+            Self::Cookie | Self::Token => Ok(self),
+        }
+    }
+}
+
+/// Whether a page of another origin asks. Programs have none.
+fn is_foreign(call: Call<'_>) -> bool {
+    let Some(origin) = call.request.origin.as_deref() else { return false };
+    let Some((_, authority)) = origin.split_once("://") else { return true };
+    let is_own = call.request.host.as_deref() == Some(authority)
+        || call.core.public_url.as_deref().is_some_and(|url| url == origin);
+    // A page under development has a server of its own.
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let is_near = call.core.is_dev && matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    !is_own && !is_near
+}
+
 #[derive(Deserialize)]
 struct Registration {
     email: String,
@@ -83,7 +106,7 @@ struct Login {
 
 async fn register(call: Call<'_>) -> Answer {
     let body: Registration = call.body()?;
-    let session = body.session;
+    let session = body.session.for_page(call)?;
     let profile = profile(call, body).await?;
     let enter = |directory: &mut Directory, act: &mut Act, profile: Profile| {
         directory.register(act, profile)
@@ -94,7 +117,7 @@ async fn register(call: Call<'_>) -> Answer {
 async fn set_up(call: Call<'_>) -> Answer {
     let body: Registration = call.body()?;
     let token = body.token.clone().ok_or(ApiFault::BadRequest)?;
-    let session = body.session;
+    let session = body.session.for_page(call)?;
     let profile = profile(call, body).await?;
     let enter = move |directory: &mut Directory, act: &mut Act, profile: Profile| {
         directory.set_up(act, &token, profile)
@@ -139,6 +162,7 @@ async fn enter_new(
 
 async fn login(call: Call<'_>) -> Answer {
     let body: Login = call.body()?;
+    let session = body.session.for_page(call)?;
     let (email, agent) = (body.email, call.agent());
     let asked = email.clone();
     let attempt = call
@@ -156,7 +180,7 @@ async fn login(call: Call<'_>) -> Answer {
         Ok((user.account(), opened))
     });
     let (account, opened) = entered.await?;
-    Ok(hand_over(call, 200, &account, &opened, body.session))
+    Ok(hand_over(call, 200, &account, &opened, session))
 }
 
 fn hand_over(

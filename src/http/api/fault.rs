@@ -16,6 +16,9 @@ pub(super) enum ApiFault {
     /// A cookie alone, as another site's page could send it.
     #[error("The X-CSRF-Token header is missing or wrong")]
     Csrf,
+    /// Another site's page would sign its visitor in as someone else.
+    #[error("Only this service's own pages may sign in with a cookie")]
+    ForeignPage,
     /// The admin key stands for nobody.
     #[error("This needs the session of a user")]
     NotAUser,
@@ -57,7 +60,7 @@ impl ApiFault {
         let (status, code) = match self {
             Self::Directory(fault) => fault.status(),
             Self::AdminKey => (401, "unauthorized"),
-            Self::Csrf => (403, "csrf"),
+            Self::Csrf | Self::ForeignPage => (403, "csrf"),
             Self::NotAUser => (403, "forbidden"),
             Self::RedirectUrl => (400, "invalid_redirect_url"),
             Self::UnknownProvider => (404, "unknown_provider"),
@@ -88,6 +91,7 @@ impl ApiFault {
             Self::Directory(_)
             | Self::AdminKey
             | Self::Csrf
+            | Self::ForeignPage
             | Self::NotAUser
             | Self::RedirectUrl
             | Self::UnknownProvider
