@@ -9,7 +9,7 @@ LOAD_PORT ?= 7171
 # Written when the packages of clients/ are installed, and when its packages and sites are built.
 INSTALLED := clients/node_modules/.installed
 BUILT := clients/node_modules/.built
-SOURCES := $(shell find clients/driver clients/client clients/examples -type f \
+SOURCES := $(shell find clients/driver clients/client clients/examples clients/admin -type f \
 	-not -path '*/node_modules/*' -not -path '*/esm/*' -not -path '*/docs/*' \
 	-not -path '*/test-results/*' -not -path '*/tests/*')
 
@@ -53,8 +53,8 @@ e2e: service ## Official Fluid clients, and our own, against the release binary
 	cd clients && npm run format:check && npm run lint && npm run typecheck
 	cd clients && npm test
 
-browser: service ## The examples in Chromium, two windows at once
-	cd clients && npm run browser --workspace examples
+browser: service ## The examples and the admin page in Chromium
+	cd clients && npm run browser --workspace examples --workspace admin
 
 bench: ## Microbenchmarks of the core and the store
 	$(CARGO) bench --workspace

@@ -27,9 +27,18 @@ struct Site {
     name: &'static str,
     /// Served with `--dev` only.
     is_dev_only: bool,
+    /// One page that finds its way in its own paths: it answers for every path that is no file.
+    is_app: bool,
 }
 
-const SITES: &[Site] = &[Site { name: "examples", is_dev_only: true }];
+const SITES: &[Site] = &[
+    Site { name: "admin", is_dev_only: false, is_app: true },
+    Site { name: "examples", is_dev_only: true, is_app: false },
+];
+
+/// Below it, a name has a hash of its content. One that is unknown belongs to another build of the
+/// site, and the page of this one is no answer to it.
+const HASHED: &str = "assets/";
 
 /// Scripts, styles and connections from where the page is from, and nothing else.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -40,7 +49,8 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
 pub(super) fn file(is_dev: bool, request: &HttpRequest, path: &str) -> Result<Reply, Failure> {
     let (name, inside) = path.split_once('/').unwrap_or((path, ""));
     let site = SITES.iter().find(|site| site.name == name && (is_dev || !site.is_dev_only));
-    let asset = site.and_then(|site| find(assets(site.name), inside)).ok_or(Failure::NoRoute)?;
+    let asset = site.and_then(|site| site.find(assets(site.name), inside));
+    let asset = asset.ok_or(Failure::NoRoute)?;
     Ok(reply(asset, request.if_none_match.as_deref()))
 }
 
@@ -57,6 +67,13 @@ pub(super) fn with_name(site: &str, start: &str) -> Option<&'static str> {
 /// The files of a site, sorted by their paths; none if it is not built.
 fn assets(site: &str) -> &'static [Asset] {
     BUILT.iter().find(|(name, _)| *name == site).map_or(&[], |(_, assets)| assets)
+}
+
+impl Site {
+    fn find<'a>(&self, assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
+        let is_route = self.is_app && !path.starts_with(HASHED);
+        find(assets, path).or_else(|| find(assets, "").filter(|_| is_route))
+    }
 }
 
 fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
@@ -114,6 +131,18 @@ mod tests {
         for path in ["assets", "to", "todo/", "todo/index", "../todo", "/"] {
             assert_eq!(found(path).filter(|found| *found != "index.html"), None, "{path}");
         }
+    }
+
+    #[test]
+    fn an_app_answers_for_its_own_paths() {
+        let found = |is_app, path| {
+            let site = Site { name: "", is_dev_only: false, is_app };
+            site.find(ASSETS, path).map(|asset| asset.path)
+        };
+        assert_eq!(found(true, "tenants/acme.js"), Some("index.html"));
+        assert_eq!(found(true, "assets/todo-1f.js"), Some("assets/todo-1f.js"));
+        assert_eq!(found(true, "assets/todo-2a.js"), None);
+        assert_eq!(found(false, "tenants/acme.js"), None);
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub enum Route<'a> {
     Ready,
     /// `/metrics`
     Metrics,
-    /// `GET /examples[/...]`: a file of a web site in the binary. The path has the site's name, and
-    /// no slash at either end.
+    /// `GET /admin[/...]`, `GET /examples[/...]`: a file of a web site in the binary. The path has
+    /// the site's name, and no slash at either end.
     Site { path: &'a str },
     /// `/socket.io/`: WebSocket upgrade, or polling by `GET` and `POST`.
     SocketIo { method: Method },
@@ -122,7 +122,7 @@ pub fn route(method: Method, path: &str) -> Route<'_> {
     }
     let found = match &segments[..count] {
         // A tenant of this name keeps what it posts.
-        ["examples", ..] if method == Method::Get => Some(Route::Site { path: inside }),
+        ["admin" | "examples", ..] if method == Method::Get => Some(Route::Site { path: inside }),
         ["repos", tenant, rest @ ..] => repository(method, tenant, rest),
         ["documents", tenant, rest @ ..] => documents(method, tenant, rest),
         ["api", rest @ ..]
@@ -400,6 +400,7 @@ mod tests {
     #[test]
     fn sites_have_every_path_below_their_name() {
         for (path, expected) in [
+            ("/admin/tenants/a%2Fb", "admin/tenants/a%2Fb"),
             ("/examples", "examples"),
             ("/examples/todo/", "examples/todo"),
             ("/examples/a/b/c/d/e/f/g.js", "examples/a/b/c/d/e/f/g.js"),
