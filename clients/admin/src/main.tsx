@@ -8,6 +8,7 @@ import "./look/tables.css";
 import "./look/over.css";
 import "./look/charts.css";
 import "./look/document.css";
+import "./look/versions.css";
 import "./look/phone.css";
 import { render } from "preact";
 import { App } from "./app.tsx";

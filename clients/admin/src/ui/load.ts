@@ -32,7 +32,7 @@ export function useLoad<T>(
   const latest = useRef(load);
   latest.current = load;
   const key = JSON.stringify(inputs);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` and `round` say when to load.
+  // `key` and `round` say when to load.
   useEffect(() => {
     const ending = new AbortController();
     setState((before) => ({ ...before, isLoading: true }));
