@@ -8,6 +8,7 @@
 //! enums of events and routes without a wildcard.
 
 mod access;
+mod api;
 mod configuration;
 mod documents;
 mod git;
@@ -20,6 +21,7 @@ mod socketio;
 use parts::Definition;
 use serde_json::{Map, Value, json};
 
+pub use api::{API_EXCHANGES, API_FAILURE, ApiExchange};
 pub use phoenix::{CLIENT_EVENTS as PHOENIX_CLIENT_EVENTS, SERVER_EVENTS as PHOENIX_SERVER_EVENTS};
 pub use rest::{EXCHANGES, Exchange, FLUID_FAILURE, LEVEE_FAILURE};
 
@@ -34,13 +36,14 @@ fn definitions() -> Vec<Definition> {
         access::definitions(),
         documents::definitions(),
         git::definitions(),
+        api::definitions(),
         configuration::definitions(),
     ]
     .concat()
 }
 
-/// One document with every message, REST body and the configuration in `$defs`. `x-rest` says which
-/// body belongs to which request; the messages of each wire are the options of its two unions.
+/// One document with every message, REST body and the configuration in `$defs`. `x-rest` and
+/// `x-api` say which body belongs to which request; the messages of each wire are the options of its two unions.
 #[must_use]
 pub fn document() -> Value {
     let members = definitions().into_iter().map(|(name, schema)| (name.to_owned(), schema));
@@ -49,6 +52,7 @@ pub fn document() -> Value {
         "title": "Messages, REST bodies and configuration of Levee",
         "$defs": members.collect::<Map<_, _>>(),
         "x-rest": EXCHANGES.into_iter().map(Exchange::to_json).collect::<Vec<_>>(),
+        "x-api": API_EXCHANGES.into_iter().map(ApiExchange::to_json).collect::<Vec<_>>(),
     })
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod access;
+mod api;
 mod captures;
 mod deltas;
 mod disk;

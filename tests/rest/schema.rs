@@ -34,7 +34,7 @@ fn exchange_of(route: &Route<'_>) -> Option<&'static Exchange> {
         Route::Deltas { .. } => "GET /deltas/:tenant/:document",
         Route::BroadcastSignal { .. } => "POST /:tenant/:document/broadcast-signal",
         Route::Git { asked, .. } => git_exchange(asked),
-        // Accounts and administration have no schema yet.
+        // See `api.rs`.
         Route::Api(_) | Route::SignIn { .. } | Route::SignedIn { .. } => return None,
         Route::Home
         | Route::Site { .. }
@@ -82,7 +82,7 @@ pub(crate) fn assert_exchange(request: &HttpRequest, answer: &Answer) -> Vec<See
         answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
     let route = route(request.method, &request.path);
     let exchange = exchange_of(&route);
-    // Accounts and administration have no schema yet.
+    // See `api.rs`.
     if matches!(route, Route::Api(_)) {
         return Vec::new();
     }

@@ -971,6 +971,340 @@ export interface Snapshot {
   }[];
 }
 
+/** What every failure says. */
+export interface ApiFailure {
+  error: {
+    /** For programs. */
+    code: string;
+    /** For people. */
+    message: string;
+  };
+}
+
+/** It is done. */
+export interface Done {
+  message: string;
+}
+
+/** How one can sign in. */
+export interface SignInWays {
+  /** Anybody may register. */
+  registration: boolean;
+  /** Each at `/auth/<name>`. */
+  providers: string[];
+}
+
+/** A new account. */
+export interface Registration {
+  email: string;
+  /** 8 characters to 1024 bytes. */
+  password: string;
+  /** Without one, what stands before the `@`. */
+  display_name?: string | null;
+  /** The token of an invite. */
+  invite?: string | null;
+  /** How it is handed over. */
+  session?: "token" | "cookie";
+}
+
+/** The first administrator. */
+export interface SetUp {
+  email: string;
+  /** 8 characters to 1024 bytes. */
+  password: string;
+  /** Without one, what stands before the `@`. */
+  display_name?: string | null;
+  /** The token of an invite. */
+  invite?: string | null;
+  /** How it is handed over. */
+  session?: "token" | "cookie";
+  /** Out of the link of the first start. */
+  token: string;
+}
+
+export interface Login {
+  email: string;
+  password: string;
+  /** How it is handed over. */
+  session?: "token" | "cookie";
+}
+
+/** A code out of a redirect, good once. */
+export interface SessionCode {
+  code: string;
+}
+
+/** A new session. */
+export interface SignedIn {
+  user: Account;
+  /** `ses_…`, for `Authorization: Bearer`. */
+  token?: string;
+  /** With a cookie: for `X-CSRF-Token`. */
+  csrf?: string;
+}
+
+export interface OwnAccount {
+  user: Account;
+  /** With a cookie. */
+  csrf?: string;
+}
+
+export interface NewPassword {
+  current_password: string;
+  new_password: string;
+}
+
+/** An account, without its secrets. */
+export interface Account {
+  id: string;
+  /** Empty if another service told none. */
+  email: string;
+  display_name: string;
+  github_id: string | null;
+  /** Administers the whole service. */
+  is_admin: boolean;
+  is_disabled: boolean;
+  /** Unix time in seconds. */
+  created_at: number;
+}
+
+/** Times are milliseconds of Unix time. */
+export interface UserSession {
+  /** Names it; no use as a token. */
+  id: string;
+  /** How it was opened. */
+  door: string;
+  created_ms: number;
+  used_ms: number;
+  expires_ms: number;
+  /** An address. */
+  from: string | null;
+  /** `User-Agent` */
+  agent: string;
+}
+
+export interface Sessions {
+  sessions: UserSession[];
+}
+
+/** A page of accounts. */
+export interface Users {
+  users: Account[];
+  /** That fit the search. */
+  total: number;
+}
+
+export interface NewUser {
+  email: string;
+  password: string;
+  display_name?: string;
+  is_admin?: boolean;
+}
+
+/** What is absent stays. */
+export interface UserChange {
+  display_name?: string | null;
+  is_admin?: boolean | null;
+  is_disabled?: boolean | null;
+}
+
+export interface OneUser {
+  user: Account;
+  /** When one is asked for. */
+  memberships?: Membership[];
+}
+
+/** What a tenant may use; null is no limit. */
+export interface TenantLimits {
+  connections?: number | null;
+  documents?: number | null;
+  ops_per_second?: number | null;
+  stored_bytes?: number | null;
+}
+
+export interface Tenants {
+  tenants: {
+    id: string;
+    name: string;
+    /** One's own. */
+    role: Role | null;
+  }[];
+}
+
+export interface NewTenant {
+  /** Without one it is made up. */
+  id?: string | null;
+  name: string;
+  limits?: TenantLimits;
+}
+
+/** What is absent stays. */
+export interface TenantChange {
+  name?: string | null;
+  /** For administrators only. */
+  limits?: TenantLimits | null;
+}
+
+export interface OneTenant {
+  tenant: {
+    id: string;
+    name: string;
+    /** Empty but for owners. */
+    secret1: string;
+    /** Empty but for owners. */
+    secret2: string;
+    limits: TenantLimits;
+    /** Unix time in seconds. */
+    created_at: number;
+    /** One's own, when it is asked for. */
+    role?: Role;
+  };
+}
+
+export interface NewSecret {
+  /** 64 hexadecimal digits. */
+  secret: string;
+}
+
+export type Role = "viewer" | "member" | "admin" | "owner";
+
+export interface Membership {
+  tenant: string;
+  user: string;
+  role: Role;
+  since_s: number;
+}
+
+export interface Members {
+  members: {
+    user: string;
+    email: string;
+    display_name: string;
+    role: Role;
+    since_s: number;
+  }[];
+}
+
+export interface NewRole {
+  role: Role;
+}
+
+/** Times are milliseconds of Unix time. */
+export interface Invite {
+  id: string;
+  /** Only this address may accept it. */
+  email: string | null;
+  role: Role;
+  state: "open" | "accepted" | "revoked";
+  created_ms: number;
+  expires_ms: number;
+  /** A user. */
+  accepted_by: string | null;
+}
+
+export interface Invites {
+  invites: Invite[];
+}
+
+export interface NewInvite {
+  /** Whose it is; else whoever has it. */
+  email?: string | null;
+  role: Role;
+}
+
+export interface MadeInvite {
+  invite: Invite;
+  /** Shown this once. */
+  token: string;
+}
+
+export interface InviteToken {
+  token: string;
+}
+
+export interface Joined {
+  membership: Membership;
+}
+
+/** With a session the token is for its user. With an API key `user` says for whom. */
+export interface MintRequest {
+  /** May be empty. */
+  documentId: string;
+  /** A person's `id` and `name`. */
+  user?: unknown;
+  /** No more than the API key has. */
+  scopes?: Scope[];
+}
+
+export interface MintedToken {
+  /** A document's token. */
+  jwt: string;
+  /** Seconds. */
+  expiresIn: number;
+  user: {
+    id: string;
+    name: string;
+  };
+}
+
+/** Either one token, or all tokens of a user that have been issued until now. */
+export interface TokenRevocation {
+  jti?: string | null;
+  user?: string | null;
+  /** The token's own end, Unix time in seconds. */
+  expires?: number | null;
+}
+
+/** Times are milliseconds of Unix time. */
+export interface ApiKey {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  created_ms: number;
+  expires_ms: number | null;
+}
+
+export interface ApiKeys {
+  api_keys: ApiKey[];
+}
+
+export interface NewApiKey {
+  name: string;
+  scopes: Scope[];
+  expires_ms?: number | null;
+}
+
+export interface MadeApiKey {
+  api_key: ApiKey;
+  /** Shown this once. */
+  key: string;
+}
+
+/** Who did what, when and from where. */
+export interface AuditEntry {
+  /** Counted from 1, without a gap. */
+  seq: number;
+  /** Milliseconds of Unix time. */
+  at_ms: number;
+  actor: {
+    kind: string;
+    id?: string;
+  };
+  /** An address. */
+  from: string | null;
+  deed: string;
+  /** `user/usr_…`, `tenant/acme`. */
+  subject: string;
+  tenant: string | null;
+  before: unknown;
+  after: unknown;
+}
+
+/** Newest first. */
+export interface AuditLog {
+  entries: AuditEntry[];
+}
+
 /** The file of `--config`. */
 export interface Configuration {
   /**
@@ -1018,6 +1352,22 @@ export interface Configuration {
   drain_ms?: number | string;
   /** Sockets still open so long after SIGTERM are cut. */
   drain_deadline_ms?: number | string;
+  /**
+   * Anybody who reaches the service may make an account. Closed, it takes an invite or an
+   * administrator. With --dev the default is true. Nobody becomes an administrator by registering.
+   */
+  open_registration?: boolean | "true" | "false";
+  /**
+   * Everybody becomes a member of every tenant when they register or log in. With --dev the default
+   * is true. LEVEE_DISABLE_AUTO_MEMBERSHIP=true means false.
+   */
+  auto_membership?: boolean | "true" | "false";
+  /** A session that is not used for this long ends. */
+  session_idle_ms?: number | string;
+  /** A session ends this long after its login, used or not. */
+  session_ms?: number | string;
+  /** Life of a minted document token, in whole seconds. */
+  token_ms?: number | string;
   /** Largest WebSocket message. */
   frame_bytes_max?: number | string;
   /** Largest REST body. */
@@ -1057,6 +1407,8 @@ export interface Configuration {
   handshake_ms?: number | string;
   /** Whose tokens are accepted. */
   tenant?: Tenant[];
+  /** Services to sign in with. */
+  provider?: Provider[];
 }
 
 /** One tenant. */
@@ -1085,3 +1437,30 @@ export type Tenant =
       /** Signs its clients' tokens. */
       key?: string;
     };
+
+/** One service to sign in with. It has `client_secret` or `client_secret_file`. */
+export interface Provider {
+  /** In paths: `/auth/<name>`. */
+  name: string;
+  kind: "github" | "openid";
+  client_id: string;
+  client_secret?: string;
+  /** File that holds `client_secret`. */
+  client_secret_file?: string;
+  /** Of OpenID Connect. */
+  issuer?: string;
+  /** Of a GitHub Enterprise server. */
+  url?: string;
+  /** Of a GitHub Enterprise server's API. */
+  api_url?: string;
+  /** Where the service sends the browser back to. */
+  redirect_uri?: string;
+  /** Logins or e-mails that may come in. */
+  allowed_users?: string[];
+  /** Their members may come in. */
+  allowed_organizations?: string[];
+  /** Logins or e-mails that become administrators. */
+  admin_users?: string[];
+  /** Pages that a login may end at, word for word. */
+  redirect_urls?: string[];
+}
