@@ -39,6 +39,9 @@ pub(super) enum Failure {
     /// A body that lacks what the route needs.
     #[error("Bad Request")]
     BadRequest,
+    /// A token is given up by its own holder only.
+    #[error("A token takes back itself only")]
+    NotItsToken,
     /// Part of a later release.
     #[error("Not Implemented")]
     NotImplemented,
@@ -71,6 +74,7 @@ impl Failure {
             Self::InvalidDocumentId | Self::BadRequest => 400,
             Self::MethodNotAllowed(_) => 405,
             Self::NotAcceptable => 406,
+            Self::NotItsToken => 403,
             Self::NotImplemented => 501,
         }
     }
@@ -104,7 +108,10 @@ impl Failure {
                 let dialect = RestDialect::Levee { base_url: String::new(), tenant: String::new() };
                 return Reply::json(status, error.body(&dialect));
             }
-            Self::DocumentNotFound | Self::DocumentExists | Self::InvalidDocumentId => {
+            Self::DocumentNotFound
+            | Self::DocumentExists
+            | Self::InvalidDocumentId
+            | Self::NotItsToken => {
                 json!({ "error": self.to_string() })
             }
             Self::NoRoute

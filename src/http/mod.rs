@@ -20,6 +20,7 @@ mod place;
 mod reply;
 mod signals;
 mod sites;
+mod tokens;
 mod url;
 
 pub use context::{
@@ -92,8 +93,11 @@ async fn handle(
         Route::BroadcastSignal { tenant, document } => {
             signals::broadcast(core, request, wire, (&tenant, &document))
         }
-        // Deleting documents and revoking tokens come with administration.
-        Route::DeleteDocument { tenant, document } | Route::RevokeToken { tenant, document } => {
+        Route::RevokeToken { tenant, document } => {
+            tokens::revoke(core, request, wire, (&tenant, &document)).await
+        }
+        // Deleting documents comes with administration.
+        Route::DeleteDocument { tenant, document } => {
             let named = (&*tenant, Some(&*document));
             access::authorize(core, request, wire, named, Need::Write)?;
             Err(Failure::NotImplemented)

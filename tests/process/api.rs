@@ -83,6 +83,10 @@ impl Caller {
         self.send("POST", path, body.to_string().as_bytes()).into()
     }
 
+    pub(crate) fn put(&self, path: &str, body: Value) -> Answer {
+        self.send("PUT", path, body.to_string().as_bytes()).into()
+    }
+
     pub(crate) fn patch(&self, path: &str, body: Value) -> Answer {
         self.send("PATCH", path, body.to_string().as_bytes()).into()
     }

@@ -13,40 +13,40 @@ use serde_json::{Value, json};
 use std::time::Instant;
 
 const DOCUMENT: &str = "d";
-const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+pub(crate) const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 fn signature(signed: &str, key: &[u8], algorithm: hmac::Algorithm) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(algorithm, key), signed.as_bytes()).as_ref().to_vec()
 }
 
 /// A token of any header and claims, signed as HS256.
-fn signed(header: &str, claims: &str, key: &[u8]) -> String {
+pub(crate) fn signed(header: &str, claims: &str, key: &[u8]) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = signature(&signed, key, hmac::HMAC_SHA256);
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn claims_with(name: &str, value: Value) -> String {
+pub(crate) fn claims_with(name: &str, value: Value) -> String {
     let mut claims = token::claims(DOCUMENT);
     claims[name] = value;
     signed(HEADER, &claims.to_string(), KEY)
 }
 
-fn claims_without(name: &str) -> String {
+pub(crate) fn claims_without(name: &str) -> String {
     let mut claims = token::claims(DOCUMENT);
     claims.as_object_mut().expect("an object").remove(name);
     signed(HEADER, &claims.to_string(), KEY)
 }
 
 /// The good claims with one value written as it stands, whatever JSON says about it.
-fn raw_claim(name: &str, value: &str) -> String {
+pub(crate) fn raw_claim(name: &str, value: &str) -> String {
     let mut claims = token::claims(DOCUMENT);
     claims[name] = "@".into();
     let text = claims.to_string().replace("\"@\"", value);
     signed(HEADER, &text, KEY)
 }
 
-fn with_header(header: &str) -> String {
+pub(crate) fn with_header(header: &str) -> String {
     signed(header, &token::claims(DOCUMENT).to_string(), KEY)
 }
 
