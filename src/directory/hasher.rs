@@ -10,6 +10,8 @@ use futures_channel::oneshot;
 use levee_core::directory::DirectoryFault;
 use ring::pbkdf2;
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 /// Threads, and with them the hashes that are computed at once: each takes 19 MiB.
@@ -26,7 +28,9 @@ type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
 pub struct Hasher {
     jobs: Sender<Job>,
     /// Checked against when there is no account, so that this takes as long.
-    dummy: std::sync::Arc<str>,
+    dummy: Arc<str>,
+    /// Passwords checked so far, those of nobody included.
+    computed: Arc<AtomicU64>,
 }
 
 /// What came of checking a password.
@@ -54,7 +58,7 @@ impl Hasher {
             })?;
         }
         let dummy = hash(&Argon2::default(), "nobody's").map_err(std::io::Error::other)?;
-        Ok(Self { jobs, dummy: dummy.into() })
+        Ok(Self { jobs, dummy: dummy.into(), computed: Arc::default() })
     }
 
     /// A PHC string of a new password.
@@ -77,12 +81,11 @@ impl Hasher {
         stored: Option<String>,
     ) -> Result<Checked, DirectoryFault> {
         let dummy = self.dummy.clone();
-        self.run(move |argon2| match stored {
-            Some(stored) => check(argon2, &password, &stored),
-            None => {
-                check(argon2, &password, &dummy);
-                Checked { is_right: false, upgraded: None }
-            }
+        let computed = self.computed.clone();
+        self.run(move |argon2| {
+            let checked = check_or_pretend(argon2, &password, stored.as_deref(), &dummy);
+            computed.fetch_add(1, Ordering::Relaxed);
+            checked
         })
         .await
     }
@@ -113,6 +116,20 @@ pub fn hash_password(password: &str) -> Result<String, DirectoryFault> {
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, Error> {
     let hash: PasswordHash = argon2.hash_password(password.as_bytes())?;
     Ok(hash.to_string())
+}
+
+/// One and the same check whether there is an account or not.
+fn check_or_pretend(
+    argon2: &Argon2<'_>,
+    password: &str,
+    stored: Option<&str>,
+    dummy: &str,
+) -> Checked {
+    let checked = check(argon2, password, stored.unwrap_or(dummy));
+    match stored {
+        Some(_) => checked,
+        None => Checked { is_right: false, upgraded: None },
+    }
 }
 
 fn check(argon2: &Argon2<'_>, password: &str, stored: &str) -> Checked {
@@ -152,6 +169,34 @@ impl Pbkdf2 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::Future as _;
+    use std::task::{Context, Poll, Waker};
+
+    #[test]
+    fn nobody_is_checked_as_somebody_is_and_never_right() {
+        let hasher = Hasher::start().unwrap();
+        let stored = hash(&Argon2::default(), "correct horse").unwrap();
+        let check = |password: &str, stored: Option<String>| {
+            let before = hasher.computed.load(Ordering::Relaxed);
+            let mut answer = std::pin::pin!(hasher.check(password.into(), stored));
+            let mut context = Context::from_waker(Waker::noop());
+            let checked = loop {
+                match answer.as_mut().poll(&mut context) {
+                    Poll::Ready(checked) => break checked.unwrap(),
+                    Poll::Pending => thread::yield_now(),
+                }
+            };
+            (checked.is_right, hasher.computed.load(Ordering::Relaxed) - before)
+        };
+        assert_eq!(check("correct horse", Some(stored.clone())), (true, 1));
+        assert_eq!(check("wrong horse", Some(stored)), (false, 1));
+        assert_eq!(check("wrong horse", None), (false, 1));
+        assert_eq!(check("nobody's", None), (false, 1), "the dummy's own password");
+        // The dummy costs what a real one does.
+        let cost = |phc: &str| phc.rsplitn(3, '$').nth(2).unwrap().to_owned();
+        let real = hash(&Argon2::default(), "x").unwrap();
+        assert_eq!(cost(&hasher.dummy), cost(&real));
+    }
 
     #[test]
     fn hashes_verify_and_those_of_the_original_are_upgraded() {

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-/// Failures that cost nothing: people mistype.
-const FREE_FAILURES: u32 = 5;
+/// Failures that cost an account nothing: people mistype.
+pub(super) const FREE_OF_ACCOUNT: u32 = 5;
+/// Many people may share an address, and none of their logins clears its failures: whoever has an
+/// account could otherwise guess at everybody else's for ever.
+pub(super) const FREE_OF_ADDRESS: u32 = 50;
 const WAIT_MAX_S: u64 = 900;
 /// A quiet time after which failures are forgotten.
 const FORGET_MS: u64 = 3_600_000;
@@ -11,8 +14,9 @@ const FORGET_MS: u64 = 3_600_000;
 const REMEMBERED_MAX: usize = 10_000;
 
 /// Failures by key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backoff {
+    free: u32,
     failures: HashMap<String, Failures>,
 }
 
@@ -24,8 +28,8 @@ struct Failures {
 
 impl Failures {
     /// Doubles with every failure beyond the free ones.
-    fn wait_ms(self) -> u64 {
-        match self.count.checked_sub(FREE_FAILURES) {
+    fn wait_ms(self, free: u32) -> u64 {
+        match self.count.checked_sub(free) {
             None | Some(0) => 0,
             Some(more) => (1_u64 << more.min(20)).min(WAIT_MAX_S) * 1000,
         }
@@ -33,10 +37,15 @@ impl Failures {
 }
 
 impl Backoff {
+    /// With so many failures that cost nothing.
+    pub(super) fn new(free: u32) -> Self {
+        Self { free, failures: HashMap::new() }
+    }
+
     /// Seconds until this key may try again; 0 when it may now.
     pub(super) fn wait_s(&self, key: &str, now_ms: u64) -> u32 {
         let Some(failures) = self.failures.get(key) else { return 0 };
-        let open_ms = failures.last_ms + failures.wait_ms();
+        let open_ms = failures.last_ms + failures.wait_ms(self.free);
         u32::try_from(open_ms.saturating_sub(now_ms).div_ceil(1000)).unwrap_or(u32::MAX)
     }
 
@@ -75,7 +84,7 @@ mod tests {
 
     #[test]
     fn failures_beyond_the_free_ones_cost_ever_more_time() {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FREE_OF_ACCOUNT);
         let mut waits = Vec::new();
         for _ in 0..20 {
             backoff.failed("a", 1000);
@@ -91,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FREE_OF_ACCOUNT);
         for key in 0..50_000_u64 {
             backoff.failed(&key.to_string(), key);
         }

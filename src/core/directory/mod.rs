@@ -36,7 +36,7 @@ pub use tenants::{NewTenant, Seed, TenantRecord};
 pub use users::{Account, Identity, LoginAttempt, Profile, User, UserChange};
 
 use crate::auth::{Keyring, Tenant};
-use backoff::Backoff;
+use backoff::{Backoff, FREE_OF_ACCOUNT, FREE_OF_ADDRESS};
 use keys::{Revocation, RevokedUser};
 use logins::Logins;
 use std::collections::BTreeMap;
@@ -90,7 +90,8 @@ pub struct Directory {
     revoked_users: Table<RevokedUser>,
     /// The hash of the set-up link's token, under one key.
     set_up: Table<String>,
-    backoff: Backoff,
+    account_failures: Backoff,
+    address_failures: Backoff,
     logins: Logins,
     audit_seq: u64,
     writes: Vec<Write>,
@@ -115,7 +116,8 @@ impl Directory {
             revoked_tokens: Table::new("revoked_token"),
             revoked_users: Table::new("revoked_user"),
             set_up: Table::new("set_up"),
-            backoff: Backoff::default(),
+            account_failures: Backoff::new(FREE_OF_ACCOUNT),
+            address_failures: Backoff::new(FREE_OF_ADDRESS),
             logins: Logins::default(),
             audit_seq: 0,
             writes: Vec::new(),

@@ -258,8 +258,9 @@ fn guessing_is_slowed_down_per_account_and_address() {
         assert_eq!(fault, DirectoryFault::InvalidCredentials);
     }
     assert_eq!(wrong(&mut bench, "ann@example.org"), Err(DirectoryFault::TooManyAttempts(2)));
-    // The address too, whatever account it tries next.
-    assert_eq!(wrong(&mut bench, "bob@example.org"), Err(DirectoryFault::TooManyAttempts(2)));
+    // Another account has failures of its own.
+    let bob = wrong(&mut bench, "bob@example.org");
+    assert_eq!(bob, Err(DirectoryFault::InvalidCredentials));
     bench.now_ms += 2000;
     let act = bench.anonymous();
     bench.directory.begin_login(&act, "ann@example.org").unwrap();
@@ -267,6 +268,30 @@ fn guessing_is_slowed_down_per_account_and_address() {
     bench.directory.end_login(&act, "ann@example.org", Some(&ann.id), upgraded).unwrap();
     assert_eq!(bench.directory.user(&ann.id).unwrap().password.as_deref(), Some("new"));
     assert!(bench.directory.begin_login(&act, "ann@example.org").is_ok());
+}
+
+#[test]
+fn an_address_that_tries_one_account_after_the_other_is_slowed_down() {
+    let mut bench = Bench::new();
+    let mallory = bench.user("mallory@example.org");
+    let attempt = |bench: &mut Bench, from: &str, number: usize| {
+        let mut act = bench.anonymous();
+        act.from = Some(from.parse().unwrap());
+        let email = format!("victim-{number}@example.org");
+        bench.directory.begin_login(&act, &email)?;
+        let refused = bench.directory.end_login(&act, &email, None, None).unwrap_err();
+        assert_eq!(refused, DirectoryFault::InvalidCredentials);
+        // A login of one's own in between changes nothing.
+        bench.directory.end_login(&act, "mallory@example.org", Some(&mallory.id), None)
+    };
+    for number in 0..51 {
+        attempt(&mut bench, &format!("2001:db8:1:2::{number:x}"), number).unwrap();
+    }
+    let slowed = DirectoryFault::TooManyAttempts(2);
+    assert_eq!(attempt(&mut bench, "2001:db8:1:2:ffff::1", 51).unwrap_err(), slowed);
+    assert!(attempt(&mut bench, "2001:db8:1:3::1", 51).is_ok(), "another network");
+    bench.now_ms += 2000;
+    assert!(attempt(&mut bench, "2001:db8:1:2::1", 52).is_ok());
 }
 
 #[test]

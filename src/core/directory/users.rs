@@ -1,5 +1,7 @@
 //! Accounts: registration, login, what an administrator changes, and the first administrator.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -214,11 +216,11 @@ impl Directory {
     /// # Errors
     /// [`DirectoryFault::TooManyAttempts`].
     pub fn begin_login(&self, act: &Act, email: &str) -> Result<LoginAttempt, DirectoryFault> {
-        for key in attempt_keys(act, email) {
-            let wait_s = self.backoff.wait_s(&key, act.now_ms);
-            if wait_s > 0 {
-                return Err(DirectoryFault::TooManyAttempts(wait_s));
-            }
+        let of_account = self.account_failures.wait_s(&account_key(email), act.now_ms);
+        let of_address = address_key(act).map(|key| self.address_failures.wait_s(&key, act.now_ms));
+        let wait_s = of_account.max(of_address.unwrap_or(0));
+        if wait_s > 0 {
+            return Err(DirectoryFault::TooManyAttempts(wait_s));
         }
         let user = self.user_by_email(email.trim());
         Ok(LoginAttempt {
@@ -241,17 +243,16 @@ impl Directory {
     ) -> Result<User, DirectoryFault> {
         let user = right.and_then(|id| self.users.get(id)).cloned();
         let Some(mut user) = user else {
-            for key in attempt_keys(act, email) {
-                self.backoff.failed(&key, act.now_ms);
+            self.account_failures.failed(&account_key(email), act.now_ms);
+            if let Some(key) = address_key(act) {
+                self.address_failures.failed(&key, act.now_ms);
             }
             return Err(DirectoryFault::InvalidCredentials);
         };
         if user.is_disabled {
             return Err(DirectoryFault::UserDisabled);
         }
-        for key in attempt_keys(act, email) {
-            self.backoff.succeeded(&key);
-        }
+        self.account_failures.succeeded(&account_key(email));
         if upgraded.is_some() {
             user.password = upgraded;
             self.users.put(&mut self.writes, &user.id, user.clone());
@@ -425,11 +426,19 @@ impl Directory {
     }
 }
 
-/// An account and an address are slowed down each by itself.
-fn attempt_keys(act: &Act, email: &str) -> Vec<String> {
-    let account = format!("account {}", email.trim().to_lowercase());
-    let address = act.from.map(|address| format!("address {address}"));
-    address.into_iter().chain([account]).collect()
+fn account_key(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Whoever has one IPv6 address has the other 2^64 of its network too.
+fn address_key(act: &Act) -> Option<String> {
+    Some(match act.from?.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        }
+    })
 }
 
 fn is_email(text: &str) -> bool {
