@@ -45,7 +45,7 @@ const fn made(
 }
 
 /// Every request below `/api` that has a session, an account or a tenant to do with.
-pub const API_EXCHANGES: [ApiExchange; 36] = [
+pub const API_EXCHANGES: [ApiExchange; 46] = [
     get("GET /api/auth/config", "SignInWays"),
     made("POST /api/auth/register", "Registration", 201, "SignedIn"),
     made("POST /api/auth/login", "Login", 200, "SignedIn"),
@@ -87,10 +87,20 @@ pub const API_EXCHANGES: [ApiExchange; 36] = [
     get("GET /api/tenants/:tenant/api-keys", "ApiKeys"),
     made("POST /api/tenants/:tenant/api-keys", "NewApiKey", 201, "MadeApiKey"),
     get("DELETE /api/tenants/:tenant/api-keys/:key", "Done"),
+    get("GET /api/metrics", "Figures"),
+    get("GET /api/tenants/:tenant/documents", "StoredDocuments"),
+    get("GET /api/tenants/:tenant/documents/:document", "StoredDocumentView"),
+    get("DELETE /api/tenants/:tenant/documents/:document", "Done"),
+    get("GET /api/tenants/:tenant/documents/:document/deltas", "StoredOperations"),
+    get("GET /api/tenants/:tenant/documents/:document/summaries", "StoredSummaries"),
+    get("GET /api/tenants/:tenant/refs", "StoredRefs"),
+    get("GET /api/tenants/:tenant/git/blobs/:id", "StoredBlob"),
+    get("GET /api/tenants/:tenant/git/trees/:id", "StoredTree"),
+    get("GET /api/tenants/:tenant/git/commits/:id", "StoredCommit"),
 ];
 
 pub(super) fn definitions() -> Vec<Definition> {
-    [accounts(), sessions(), users(), tenants(), members(), tokens(), audit()].concat()
+    [accounts(), sessions(), users(), tenants(), members(), tokens(), api_keys(), audit()].concat()
 }
 
 fn accounts() -> Vec<Definition> {
@@ -347,16 +357,6 @@ fn members() -> Vec<Definition> {
 
 fn tokens() -> Vec<Definition> {
     let person = || closed("", [must("id", text(), ""), must("name", text(), "")]);
-    let key = closed(
-        "Times are milliseconds of Unix time.",
-        [
-            must("id", text_like("^key_"), ""),
-            must("name", text(), ""),
-            must("scopes", list(to("Scope")), ""),
-            must("created_ms", count(), ""),
-            must("expires_ms", nullable(count()), ""),
-        ],
-    );
     vec![
         (
             "MintRequest",
@@ -395,6 +395,21 @@ fn tokens() -> Vec<Definition> {
                 ],
             ),
         ),
+    ]
+}
+
+fn api_keys() -> Vec<Definition> {
+    let key = closed(
+        "Times are milliseconds of Unix time.",
+        [
+            must("id", text_like("^key_"), ""),
+            must("name", text(), ""),
+            must("scopes", list(to("Scope")), ""),
+            must("created_ms", count(), ""),
+            must("expires_ms", nullable(count()), ""),
+        ],
+    );
+    vec![
         ("ApiKey", key),
         ("ApiKeys", closed("", [must("api_keys", list(to("ApiKey")), "")])),
         (

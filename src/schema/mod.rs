@@ -17,6 +17,7 @@ mod parts;
 mod phoenix;
 mod rest;
 mod socketio;
+mod storage;
 
 use parts::Definition;
 use serde_json::{Map, Value, json};
@@ -37,13 +38,15 @@ fn definitions() -> Vec<Definition> {
         documents::definitions(),
         git::definitions(),
         api::definitions(),
+        storage::definitions(),
         configuration::definitions(),
     ]
     .concat()
 }
 
 /// One document with every message, REST body and the configuration in `$defs`. `x-rest` and
-/// `x-api` say which body belongs to which request; the messages of each wire are the options of its two unions.
+/// `x-api` say which body belongs to which request; the messages of each wire are the options of
+/// its two unions.
 #[must_use]
 pub fn document() -> Value {
     let members = definitions().into_iter().map(|(name, schema)| (name.to_owned(), schema));

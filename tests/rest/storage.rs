@@ -1,7 +1,9 @@
 //! What administrators see of a tenant's documents, in the shapes of the original's admin page.
 
+use super::api::assert_answer;
 use super::world::{ADMIN_KEY, Answer, Call, InMemory, World};
 use levee_core::ids::DocKey;
+use levee_core::wire::http::Method;
 use serde_json::{Value, json};
 
 fn get(target: &str) -> Call {
@@ -15,7 +17,9 @@ fn ask(world: &World, target: &str) -> Answer {
 fn found(world: &World, target: &str) -> Value {
     let answer = ask(world, target);
     assert_eq!(answer.status, 200, "{target}: {}", answer.body);
-    answer.json()
+    let value = answer.json();
+    assert_answer(Method::Get, target, &value);
+    value
 }
 
 fn op(seq: u64, kind: &str, contents: &str) -> String {

@@ -1305,6 +1305,156 @@ export interface AuditLog {
   entries: AuditEntry[];
 }
 
+/** A document. */
+export interface StoredDocument {
+  id: string;
+  tenant_id: string;
+  /** The last operation's. */
+  sequence_number: number;
+  /** Empty where it is not known. */
+  created_at: string;
+  /** Empty where it is not known. */
+  updated_at: string;
+  /** It is in memory. */
+  session_alive: boolean;
+  /** The last summary's commit. */
+  version: string | null;
+}
+
+export interface StoredDocuments {
+  documents: StoredDocument[];
+  /** `from` of the next page. */
+  next: string | null;
+}
+
+export interface StoredDocumentView {
+  document: StoredDocument;
+  /** Null: not in memory. */
+  session: DocumentSession | null;
+}
+
+/** A document in memory. */
+export interface DocumentSession {
+  tenant_id: string;
+  document_id: string;
+  current_sn: number;
+  current_msn: number;
+  /** Operations in memory. */
+  history_size: number;
+  client_count: number;
+  client_ids: string[];
+  members: SessionMember[];
+}
+
+/** A connected client. */
+export interface SessionMember {
+  client_id: string;
+  user: string;
+  mode: Mode;
+  wire: "phoenix" | "phoenix-msgpack" | "socket.io";
+  /** As it describes itself. */
+  client: unknown;
+  /** Of writers. */
+  client_sequence_number: number | null;
+  /** Of writers. */
+  reference_sequence_number: number | null;
+}
+
+export interface StoredOperations {
+  deltas: StoredOperation[];
+}
+
+export interface StoredOperation {
+  sequence_number: number;
+  client_id: string | null;
+  client_sequence_number: number;
+  reference_sequence_number: number;
+  minimum_sequence_number: number;
+  type: string;
+  /** A text as it is, anything else as indented JSON. */
+  contents: string;
+  /** The same. */
+  metadata: string;
+  /** Milliseconds of Unix time. */
+  timestamp: number;
+}
+
+export interface StoredSummaries {
+  summaries: {
+    handle: string;
+    tenant_id: string;
+    document_id: string;
+    sequence_number: number;
+    tree_sha: string;
+    commit_sha: string;
+    parent_handle: string | null;
+    message: string | null;
+    created_at: string;
+  }[];
+  /** Where the next page begins. */
+  next: string | null;
+}
+
+export interface StoredRefs {
+  refs: {
+    ref: string;
+    sha: string;
+  }[];
+  /** Where the next page begins. */
+  next: string | null;
+}
+
+export interface StoredBlob {
+  blob: {
+    sha: string;
+    /** Bytes. */
+    size: number;
+    content: string;
+    encoding: "utf-8" | "base64";
+    is_text: boolean;
+    document_id: string;
+  };
+}
+
+export interface StoredTree {
+  tree: {
+    sha: string;
+    tree: {
+      path: string;
+      mode: string;
+      sha: string;
+      type: "blob" | "tree";
+    }[];
+    document_id: string;
+  };
+}
+
+export interface StoredCommit {
+  commit: {
+    sha: string;
+    tree: string;
+    parents: string[];
+    message: string;
+    author: unknown;
+    committer: unknown;
+    document_id: string;
+  };
+}
+
+/** Figures by name. */
+export interface CoreFigures {
+  core: number;
+  partitions: {
+    partition: number;
+    [name: string]: unknown;
+  }[];
+  [name: string]: unknown;
+}
+
+export interface Figures {
+  cores: CoreFigures[];
+}
+
 /** The file of `--config`. */
 export interface Configuration {
   /**
