@@ -134,11 +134,15 @@ fn live(shard: &Rc<RefCell<Shard>>, core: &Weak<Core>, control: &Arc<Control>) -
     let broadcaster = core.clone();
     let (figures, phase, own) = (control.clone(), control.clone(), core.clone());
     let (faults, counted, sender) = (control.clone(), control.clone(), core.clone());
-    let session = shard.clone();
+    let (session, deleter) = (shard.clone(), core.clone());
     Live {
         published: Box::new(move |doc| published.borrow().published(doc)),
         session: Box::new(move |doc| session.borrow().session(doc)),
         history: Box::new(move |doc, from, to| history.borrow().history(doc, from, to)),
+        delete: Box::new(move |doc| {
+            let gone = || futures_channel::oneshot::channel().1;
+            deleter.upgrade().map_or_else(gone, |core| core.start_deletion(doc))
+        }),
         broadcast: Box::new(move |doc, content| {
             if let Some(core) = broadcaster.upgrade() {
                 core.handle(Event::Broadcast { doc, content });

@@ -81,6 +81,12 @@ impl CommitQueue {
         }
     }
 
+    /// Whether the group under way has something of this document.
+    #[must_use]
+    pub fn is_writing(&self, slot: DocSlot) -> bool {
+        self.in_flight.as_ref().is_some_and(|(_, members)| members.contains(&slot))
+    }
+
     /// The store failed: refuse writers for a while.
     pub fn freeze(&mut self, mono_ms: u64) {
         self.frozen_until_ms = mono_ms + FREEZE_MS;

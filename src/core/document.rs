@@ -433,10 +433,14 @@ impl Document {
     #[must_use]
     pub fn may_leave(&self, mono_ms: u64, idle_ms: u64) -> bool {
         self.members.is_empty()
-            && self.pending.is_empty()
-            && self.in_flight.is_none()
-            && self.summaries.is_idle()
+            && self.is_settled()
             && mono_ms.saturating_sub(self.empty_since_ms) >= idle_ms
+    }
+
+    /// Whether nothing is to be written, being written or being decided.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.in_flight.is_none() && self.summaries.is_idle()
     }
 
     #[must_use]

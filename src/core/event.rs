@@ -35,6 +35,10 @@ pub enum Event<'a> {
     Responded { conn: ConnId, response: Bytes, close: bool },
     /// A service-side signal for everyone in a document (`broadcast-signal`): raw JSON content.
     Broadcast { doc: DocKey, content: Bytes },
+    /// Delete a document. Its clients are asked to come back, and find it gone.
+    Delete { doc: DocKey },
+    /// The answer to an [`Action::Delete`], whatever came of it.
+    Deleted { doc: DocKey },
     /// A letter from another core.
     Mail { from: ShardId, mail: Mail },
     /// Tenants, secrets or revocations have changed. Sockets whose token is good no more are asked
@@ -77,6 +81,8 @@ pub enum Action {
     Load { doc: DocKey },
     /// Run the job beside the document's objects, store the new ones, report `Summarized`.
     Summarize { doc: DocKey, seq: Seq, job: Box<SummaryJob> },
+    /// Remove a document from the store, for which nothing is under way; then report `Deleted`.
+    Delete { doc: DocKey },
     /// Put a letter into another core's mailbox.
     Post { to: ShardId, mail: Mail },
     /// Take the socket out of this core and report it to the other as `Adopted`. The state has

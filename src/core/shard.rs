@@ -6,6 +6,7 @@
 
 mod bytes;
 mod connect;
+mod deletion;
 pub mod docs;
 mod documents;
 mod http;
@@ -59,6 +60,8 @@ pub struct Shard {
     noops: Vec<DocSlot>,
     /// Documents whose handling panicked, to be dropped after the event.
     broken: Vec<DocSlot>,
+    /// Documents that are to be deleted once they have settled.
+    doomed: Vec<DocSlot>,
 }
 
 /// What is visible of a document in memory.
@@ -90,6 +93,7 @@ impl Shard {
             absent: Vec::new(),
             noops: Vec::new(),
             broken: Vec::new(),
+            doomed: Vec::new(),
         }
     }
 
@@ -117,6 +121,8 @@ impl Shard {
                     self.with(slot, actions, |d, port| d.broadcast_signal(port, &content));
                 }
             }
+            Event::Delete { doc } => self.delete(now, &doc, actions),
+            Event::Deleted { doc } => self.deleted(&doc, actions),
             Event::Mail { from, mail } => self.mail(now, from, mail, actions),
             Event::Keyring(keyring) => self.keyring_changed(now, keyring, actions),
             Event::Turn => self.flush(actions),
@@ -124,6 +130,9 @@ impl Shard {
             Event::Drain { spread_ms } => self.start_drain(now, spread_ms),
         }
         self.drop_broken(now, actions);
+        if !self.doomed.is_empty() {
+            self.remove_settled(actions);
+        }
     }
 
     /// Frames to write to a connection now, about `bytes_max` of them; returns their bytes.

@@ -7,6 +7,7 @@ use crate::identity::Identities;
 use crate::observe::Figures;
 use crate::store::Store;
 use bytes::Bytes;
+use futures_channel::oneshot;
 use levee_core::auth::Keyring;
 use levee_core::document::SessionView;
 use levee_core::ids::{DocKey, Now, Seq, ShardId};
@@ -14,7 +15,7 @@ use levee_core::placement::Placement;
 use levee_core::record::StoreFault;
 use levee_core::shard::Published;
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -39,7 +40,10 @@ pub struct CoreContext {
     /// 128 random bits from a generator that nobody can predict: ids of documents.
     pub random: Box<dyn Fn() -> u128>,
     pub(super) objects: RefCell<ObjectCache>,
-    /// Documents being created: a second create of the same id waits for nothing, it is refused.
+    /// How many requests are storing objects of a document.
+    pub(super) uploads: RefCell<HashMap<DocKey, usize>>,
+    /// Documents being created or deleted: a second create of the same id waits for nothing, it is
+    /// refused.
     pub(super) creating: RefCell<HashSet<DocKey>>,
 }
 
@@ -70,6 +74,8 @@ pub struct Live {
     pub broadcast: Box<dyn Fn(DocKey, Bytes)>,
     /// The service's counters as Prometheus text.
     pub metrics: Box<dyn Fn() -> String>,
+    /// Deletes a document of this core, whose end the answer tells.
+    pub delete: Box<dyn Fn(DocKey) -> oneshot::Receiver<Result<(), StoreFault>>>,
     /// The figures of every core, as of their last ticks.
     pub figures: Box<dyn Fn() -> Vec<Figures>>,
     /// Has another core do something.
@@ -123,6 +129,7 @@ impl CoreContext {
             clock,
             random,
             objects: RefCell::new(ObjectCache::new(config.cache_bytes)),
+            uploads: RefCell::default(),
             creating: RefCell::default(),
         }
     }

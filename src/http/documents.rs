@@ -8,14 +8,16 @@ use super::place::id_in_body;
 use super::reply::Reply;
 use super::url::base_url;
 use levee_core::auth::{Claims, TokenFault};
+use levee_core::directory::Actor;
 use levee_core::document::initial_checkpoint;
 use levee_core::git::{CreateRequest, GitError, NewDocument, StoredObject, create_document};
 use levee_core::http_request::HttpRequest;
 use levee_core::ids::{ClientId, DocKey, Seq};
 use levee_core::limits::NAME_BYTES_MAX;
-use levee_core::record::Record;
+use levee_core::record::{Record, StoreFault};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::net::IpAddr;
 
 /// Objects of a new document up to this go through the log in one group with the document; larger
 /// ones are made durable before it.
@@ -144,6 +146,53 @@ async fn store(core: &CoreContext, doc: &DocKey, new: NewDocument) -> Result<(),
         remember(core, doc, cached);
     }
     Ok(())
+}
+
+/// `DELETE /documents/:tenant/document/:document`
+pub(super) async fn delete(
+    core: &CoreContext,
+    request: &HttpRequest,
+    wire: Wire,
+    place: (&str, &str),
+) -> Result<Reply, Failure> {
+    let doc = named(core, request, wire, place, Need::Write)?;
+    remove(core, &doc).await?;
+    // A tenant's service has signed for it; nobody of the directory has.
+    note_deleted(core, (Actor::Anonymous, Some(request.peer)), &doc).await?;
+    Ok(Reply::empty(204))
+}
+
+/// Deletes a document, on its core. Nothing is left of it when this returns.
+pub(super) async fn remove(core: &CoreContext, doc: &DocKey) -> Result<(), Failure> {
+    // Nobody can make it anew, or give it objects, until it is gone.
+    let _deleting = Creating::begin(core, doc).map_err(|_| StoreFault::Busy)?;
+    if core.uploads.borrow().contains_key(doc) {
+        return Err(StoreFault::Busy.into());
+    }
+    if (core.live.published)(doc).is_none() && !core.store.exists(doc).await? {
+        return Err(Failure::DocumentNotFound);
+    }
+    let deleted = (core.live.delete)(doc.clone()).await;
+    core.objects.borrow_mut().forget(doc);
+    Ok(deleted.unwrap_or(Err(StoreFault::Closed))?)
+}
+
+/// Has the audit log tell of it. When that fails the document is gone all the same.
+pub(super) async fn note_deleted(
+    core: &CoreContext,
+    who: (Actor, Option<IpAddr>),
+    doc: &DocKey,
+) -> Result<(), StoreFault> {
+    tracing::info!(%doc, by = ?who.0, "document deleted");
+    let (tenant, document) = (doc.tenant().to_owned(), doc.document().to_owned());
+    let noted = core.directories.call(who, move |directory, act| {
+        directory.note_document_deleted(act, &tenant, &document);
+        Ok(())
+    });
+    noted.await.map_err(|fault| {
+        tracing::error!(%doc, %fault, "the audit log lacks a deletion");
+        StoreFault::DiskFailed
+    })
 }
 
 /// `GET /documents/:tenant/:document`

@@ -42,9 +42,6 @@ pub(super) enum Failure {
     /// A token is given up by its own holder only.
     #[error("A token takes back itself only")]
     NotItsToken,
-    /// Part of a later release.
-    #[error("Not Implemented")]
-    NotImplemented,
 }
 
 impl Failure {
@@ -75,7 +72,6 @@ impl Failure {
             Self::MethodNotAllowed(_) => 405,
             Self::NotAcceptable => 406,
             Self::NotItsToken => 403,
-            Self::NotImplemented => 501,
         }
     }
 
@@ -114,11 +110,9 @@ impl Failure {
             | Self::NotItsToken => {
                 json!({ "error": self.to_string() })
             }
-            Self::NoRoute
-            | Self::MethodNotAllowed(_)
-            | Self::NotAcceptable
-            | Self::BadRequest
-            | Self::NotImplemented => json!({ "errors": { "detail": reason(status) } }),
+            Self::NoRoute | Self::MethodNotAllowed(_) | Self::NotAcceptable | Self::BadRequest => {
+                json!({ "errors": { "detail": reason(status) } })
+            }
         };
         Reply::json(status, body.to_string())
     }

@@ -27,10 +27,11 @@ pub use context::{
     ApiConfig, Ask, AskRange, CACHE_BYTES_DEFAULT, ContextConfig, CoreContext, Live,
 };
 pub use errand::{Errand, run_errand};
+pub use objects::Upload;
 pub use place::document_of;
 pub use reply::Response;
 
-use self::access::{Need, Wire};
+use self::access::Wire;
 use self::failure::Failure;
 use self::reply::Reply;
 use levee_core::http_request::HttpRequest;
@@ -96,11 +97,8 @@ async fn handle(
         Route::RevokeToken { tenant, document } => {
             tokens::revoke(core, request, wire, (&tenant, &document)).await
         }
-        // Deleting documents comes with administration.
         Route::DeleteDocument { tenant, document } => {
-            let named = (&*tenant, Some(&*document));
-            access::authorize(core, request, wire, named, Need::Write)?;
-            Err(Failure::NotImplemented)
+            documents::delete(core, request, wire, (&tenant, &document)).await
         }
         Route::MethodNotAllowed { allow } => Err(Failure::MethodNotAllowed(allow)),
         // The sockets' paths end here only when their handshake was no handshake.

@@ -62,7 +62,6 @@ impl ObjectCache {
     }
 
     /// Nothing of a document stays.
-    #[allow(dead_code)] // until documents can be deleted
     pub(super) fn forget(&mut self, doc: &DocKey) {
         self.young.retain(|(owner, _), _| owner != doc);
         self.old.retain(|(owner, _), _| owner != doc);
@@ -144,10 +143,41 @@ pub(super) async fn answer(
     }
     let new = std::mem::take(&mut answer.new_objects);
     if !new.is_empty() {
+        let _upload = Upload::begin(core, doc)?;
         core.store.put_objects(doc, new).await?;
     }
     remember(core, doc, seen);
     Ok(answer)
+}
+
+/// Objects on their way into the store. A document is deleted before or after that.
+pub struct Upload<'a> {
+    core: &'a CoreContext,
+    doc: &'a DocKey,
+}
+
+impl<'a> Upload<'a> {
+    /// # Errors
+    /// [`StoreFault::Busy`] while the document is being created or deleted.
+    pub fn begin(core: &'a CoreContext, doc: &'a DocKey) -> Result<Self, StoreFault> {
+        if core.creating.borrow().contains(doc) {
+            return Err(StoreFault::Busy);
+        }
+        *core.uploads.borrow_mut().entry(doc.clone()).or_default() += 1;
+        Ok(Self { core, doc })
+    }
+}
+
+impl Drop for Upload<'_> {
+    fn drop(&mut self) {
+        let mut uploads = self.core.uploads.borrow_mut();
+        match uploads.get_mut(self.doc) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => {
+                uploads.remove(self.doc);
+            }
+        }
+    }
 }
 
 /// Keeps objects that are durable for the reads to come.

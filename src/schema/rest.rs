@@ -65,7 +65,13 @@ pub const EXCHANGES: [Exchange; 24] = [
     post("POST /documents/:tenant", "CreateDocument", "CreatedDocument"),
     get("GET /documents/:tenant/:document", "DocumentDescription"),
     get("GET /documents/:tenant/session/:document", "Session"),
-    absent("DELETE /documents/:tenant/document/:document"),
+    Exchange {
+        route: "DELETE /documents/:tenant/document/:document",
+        request: None,
+        status: 204,
+        fluid: None,
+        levee: None,
+    },
     absent("POST /documents/:tenant/document/:document/revokeToken"),
     Exchange {
         route: "GET /deltas/:tenant/:document",

@@ -201,6 +201,7 @@ impl Core {
             }
             Action::Load { doc } => self.load(doc),
             Action::Summarize { doc, seq, job } => self.summarize(doc, seq, job),
+            Action::Delete { doc } => self.delete(doc),
             Action::Post { to, mail } => self.post(to, Letter::Mail(mail)),
             Action::Handoff { conn, to, state } => self.end(conn, Fate::Handoff { to, state }),
             Action::Http { conn, request } => self.request(conn, request),

@@ -18,6 +18,8 @@ pub enum Step {
     Summarized,
     Responded,
     Broadcast,
+    Delete,
+    Deleted,
     Mail,
     Keyring,
     Turn,
@@ -32,7 +34,7 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 21] = [
         Self::Start,
         Self::Opened,
         Self::Adopted,
@@ -44,6 +46,8 @@ impl Step {
         Self::Summarized,
         Self::Responded,
         Self::Broadcast,
+        Self::Delete,
+        Self::Deleted,
         Self::Mail,
         Self::Keyring,
         Self::Turn,
@@ -73,6 +77,8 @@ impl From<&Event<'_>> for Step {
             Event::Summarized { .. } => Self::Summarized,
             Event::Responded { .. } => Self::Responded,
             Event::Broadcast { .. } => Self::Broadcast,
+            Event::Delete { .. } => Self::Delete,
+            Event::Deleted { .. } => Self::Deleted,
             Event::Mail { .. } => Self::Mail,
             Event::Keyring(_) => Self::Keyring,
             Event::Turn => Self::Turn,

@@ -4,16 +4,18 @@ use super::flag::caught;
 use super::mailbox::Letter;
 use super::shard_loop::Core;
 use super::step::Step;
-use crate::http::{self, Errand, Response};
+use crate::http::{self, Errand, Response, Upload};
 use crate::runtime::spawn;
 use bytes::Bytes;
+use futures_channel::oneshot;
 use levee_core::event::{Event, SummaryOutcome};
 use levee_core::git::SummaryVerdict;
 use levee_core::http_request::HttpRequest;
 use levee_core::ids::{BatchId, ConnId, DocKey, PartitionId, Seq, ShardId};
 use levee_core::record::{Record, StoreFault};
 use levee_core::summary::SummaryJob;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -25,14 +27,18 @@ fn broken() -> Response {
     Response { bytes: Bytes::from_static(BYTES), close: true }
 }
 
-/// How many pieces of work are under way.
+/// The work that is under way.
 #[derive(Default)]
-pub(super) struct Work(Cell<usize>);
+pub(super) struct Work {
+    count: Cell<usize>,
+    /// Who waits for the end of a deletion.
+    deletions: RefCell<HashMap<DocKey, Vec<oneshot::Sender<Result<(), StoreFault>>>>>,
+}
 
 impl Work {
     #[must_use]
     pub(super) fn count(&self) -> usize {
-        self.0.get()
+        self.count.get()
     }
 }
 
@@ -46,13 +52,13 @@ impl Core {
         done: impl FnOnce(&Rc<Self>, T) + 'static,
     ) {
         let core = self.clone();
-        core.work.0.set(core.work.0.get() + 1);
+        core.work.count.set(core.work.count.get() + 1);
         spawn(async move {
             let result = caught(core.watched(job)).await.unwrap_or_else(|| {
                 core.panicked(what);
                 otherwise
             });
-            core.work.0.set(core.work.0.get() - 1);
+            core.work.count.set(core.work.count.get() - 1);
             done(&core, result);
         });
     }
@@ -85,18 +91,44 @@ impl Core {
     }
 
     pub(super) fn summarize(self: &Rc<Self>, doc: DocKey, seq: Seq, job: Box<SummaryJob>) {
-        let (store, key) = (self.store.clone(), doc.clone());
+        let (core, key) = (self.clone(), doc.clone());
         let deciding = async move {
+            let store = &core.store;
             let verdict = store.run(&key, move |objects| job.run(objects)).await?;
             let verdict = verdict.map_err(|_| StoreFault::Damaged)?;
             let outcome = SummaryOutcome::from(&verdict);
             if let SummaryVerdict::Ack { new_objects, .. } = verdict {
+                let _upload = Upload::begin(&core.context, &key)?;
                 store.put_objects(&key, new_objects).await?;
             }
             Ok(outcome)
         };
         self.begin("summary", deciding, Err(StoreFault::Damaged), move |core, verdict| {
             core.handle(Event::Summarized { doc, seq, verdict });
+        });
+    }
+
+    /// Deletes a document of this core; what comes of it is told when everything of it is gone.
+    pub fn start_deletion(
+        self: &Rc<Self>,
+        doc: DocKey,
+    ) -> oneshot::Receiver<Result<(), StoreFault>> {
+        let (done, deleted) = oneshot::channel();
+        self.work.deletions.borrow_mut().entry(doc.clone()).or_default().push(done);
+        self.handle(Event::Delete { doc });
+        deleted
+    }
+
+    pub(super) fn delete(self: &Rc<Self>, doc: DocKey) {
+        let (store, key) = (self.store.clone(), doc.clone());
+        let deleting = async move { store.delete(&key).await };
+        self.begin("delete", deleting, Err(StoreFault::Damaged), move |core, result| {
+            let waiting = core.work.deletions.borrow_mut().remove(&doc);
+            core.handle(Event::Deleted { doc });
+            for done in waiting.into_iter().flatten() {
+                // Who has gone meanwhile needs no answer.
+                let _ = done.send(result);
+            }
         });
     }
 

@@ -150,13 +150,29 @@ impl Tree {
         batch.durability(Some(mode)).commit().map_err(write_fault)
     }
 
-    /// Removes the document; gone for good when this returns.
-    pub(crate) fn delete(&self, doc: &DocKey) -> Result<(), StoreFault> {
-        const KEYS_PER_BATCH: usize = 1_000;
-        // The head goes first: a document half removed is one that does not exist.
+    /// Deletes a document: from here on it does not exist, on the device too. What is left of it is
+    /// for [`Self::finish`], after a crash as well.
+    pub(crate) fn doom(&self, doc: &DocKey) -> Result<(), StoreFault> {
         let mut batch = self.database.batch();
         batch.remove(&self.docs, keys::head(doc));
         batch.remove(&self.docs, keys::checkpoint(doc));
+        batch.insert(&self.docs, keys::doomed(doc), []);
+        batch.durability(Some(PersistMode::SyncAll)).commit().map_err(write_fault)
+    }
+
+    /// Documents that are deleted and not gone yet.
+    pub(crate) fn doomed(&self) -> Result<Vec<DocKey>, StoreFault> {
+        let found = self.docs.prefix(keys::ALL_DOOMED).map(|guard| {
+            let key = guard.key().map_err(read_fault)?;
+            keys::document_of_head(&key).ok_or(StoreFault::Damaged)
+        });
+        found.collect()
+    }
+
+    /// Removes what is left of a deleted document.
+    pub(crate) fn finish(&self, doc: &DocKey) -> Result<(), StoreFault> {
+        const KEYS_PER_BATCH: usize = 1_000;
+        let mut batch = self.database.batch();
         for (keyspace, prefix) in
             [(&self.ops, keys::chunks(doc)), (&self.objects, keys::objects(doc))]
         {
@@ -168,6 +184,7 @@ impl Tree {
                 }
             }
         }
+        batch.remove(&self.docs, keys::doomed(doc));
         batch.durability(Some(PersistMode::SyncAll)).commit().map_err(write_fault)
     }
 

@@ -7,6 +7,7 @@
 //! | `c` document | the newest checkpoint: its number (8, big endian), then its bytes |
 //! | `o` document, number of the first operation (8, big endian) | a chunk of operations |
 //! | `g` document, object id (20) | kind (1), body |
+//! | `x` document | nothing: it is deleted, and not all of it is gone yet |
 //!
 //! A document is: length of the tenant (2, big endian), tenant, name of the document with every
 //! zero byte doubled up as `00 01`, then `00 00`. So one tenant's documents lie together, sorted by
@@ -22,6 +23,7 @@ const HEAD: u8 = b'h';
 const CHECKPOINT: u8 = b'c';
 const CHUNK: u8 = b'o';
 const OBJECT: u8 = b'g';
+const DOOMED: u8 = b'x';
 
 pub(crate) fn head(doc: &DocKey) -> Vec<u8> {
     tagged(HEAD, doc, 0)
@@ -36,9 +38,16 @@ pub(crate) fn heads(tenant: Option<&str>) -> Vec<u8> {
     key
 }
 
-/// The document that a head's key names.
+pub(crate) fn doomed(doc: &DocKey) -> Vec<u8> {
+    tagged(DOOMED, doc, 0)
+}
+
+/// Common start of the keys of deletions under way.
+pub(crate) const ALL_DOOMED: &[u8] = &[DOOMED];
+
+/// The document that a head's key names, or that of a deletion.
 pub(crate) fn document_of_head(key: &[u8]) -> Option<DocKey> {
-    let (&HEAD, rest) = key.split_first()? else {
+    let (&(HEAD | DOOMED), rest) = key.split_first()? else {
         return None;
     };
     let (length, rest) = rest.split_first_chunk::<2>()?;
@@ -136,6 +145,8 @@ mod tests {
         object_key.extend_from_slice(id.as_bytes());
         assert_eq!(object(&doc, &id), object_key);
         assert_eq!(heads(Some("fluid")), b"h\x00\x05fluid");
+        assert_eq!(doomed(&doc), b"x\x00\x05fluidd1\x00\x00");
+        assert_eq!(document_of_head(&doomed(&doc)), Some(doc));
     }
 
     #[test]

@@ -204,7 +204,8 @@ impl Store {
         }
     }
 
-    /// Removes a document and everything of it for good. Nothing of it may be in flight.
+    /// Removes a document and everything of it for good. Nothing of it may be in flight. A crash in
+    /// the middle leaves it whole or gone; after a fault it may be either.
     pub async fn delete(&self, doc: &DocKey) -> Result<(), StoreFault> {
         match self {
             Self::Memory(store) => {

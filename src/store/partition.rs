@@ -4,6 +4,7 @@ use crossbeam_channel::Receiver;
 use levee_core::git::StoredObject;
 use levee_core::ids::{DocKey, PartitionId};
 use levee_core::record::StoreFault;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::config::{OpenError, PartitionReport, StoreConfig};
+use super::disk::Disk;
 use super::documents::Documents;
 use super::fjall::{Tree, disk_fault};
 use super::frame::Mark;
@@ -35,6 +37,8 @@ pub(crate) struct Partition {
     identity: u64,
     /// Absent while the disk keeps it from being opened again.
     tree: Option<Tree>,
+    /// Deleted, but the tree could not be rid of them yet: nothing of them is shown.
+    doomed: BTreeSet<DocKey>,
     /// Committed and not moved.
     recent: Documents,
     /// Records that `recent` was made of, bytes.
@@ -69,6 +73,10 @@ impl Partition {
         let tree = Tree::open(&path.join("tree"), config.cache_bytes);
         let tree = tree.map_err(|source| OpenError::Tree { partition, source })?;
         sync_dirs(&path).map_err(io_error("sync", &path))?;
+        // Before the log is read: it may have the same names anew.
+        let doomed = finish_deletions(&tree, &config.disk);
+        let doomed =
+            doomed.map_err(|fault| OpenError::Replay { partition, source: fault.into() })?;
         let Recovered { before, moved, recent, end, fault } =
             recover(&tree, &log_path, identity, partition, &config)?;
         let (dir, bytes, disk) = (log_path.clone(), config.segment_bytes, config.disk.clone());
@@ -100,6 +108,7 @@ impl Partition {
             partition,
             identity,
             tree: Some(tree),
+            doomed,
             recent,
             recent_bytes: 0,
             end: end.mark,
@@ -248,7 +257,10 @@ impl Partition {
         // A tree that failed once takes no more writes; its files may be opened only once.
         self.tree = None;
         match self.reopen() {
-            Ok(tree) => self.tree = Some(tree),
+            Ok(tree) => {
+                self.tree = Some(tree);
+                self.doomed.clear();
+            }
             Err(error) => return tracing::error!(%error, "the tree cannot be opened again"),
         }
         if let Err(fault) = self.begin() {
@@ -293,6 +305,10 @@ impl Partition {
         let replay_error = |source| OpenError::Replay { partition, source };
         let tree = Tree::open(&self.path.join("tree"), self.config.cache_bytes);
         let tree = tree.map_err(|source| OpenError::Tree { partition, source })?;
+        let left = finish_deletions(&tree, &self.config.disk);
+        if !left.map_err(|fault| replay_error(fault.into()))?.is_empty() {
+            return Err(replay_error(StoreFault::DiskFull.into()));
+        }
         let found = tree.moved().map_err(|fault| replay_error(fault.into()))?;
         let log_path = self.path.join("log");
         let log = LogImage::open(&log_path, self.identity, partition.0)
@@ -327,7 +343,9 @@ impl Partition {
 
     /// One document, with everything that is committed.
     pub(crate) fn view<'a>(&'a self, doc: &'a DocKey) -> Result<View<'a>, StoreFault> {
-        Ok(View::new(doc, Some(self.tree()?), &self.recent))
+        let tree = self.tree()?;
+        let is_doomed = !self.doomed.is_empty() && self.doomed.contains(doc);
+        Ok(View::new(doc, Some(tree).filter(|_| !is_doomed), &self.recent))
     }
 
     pub(crate) fn list(&self, query: &Query) -> Result<Listing, StoreFault> {
@@ -350,9 +368,20 @@ impl Partition {
             let ended = syncing.recv();
             self.synced(ended.ok());
         }
+        if let Some(fault) = self.shared.fault() {
+            return Err(fault);
+        }
         // What is in the log would come back with a replay, so the mark goes past it first.
         self.move_recent(false);
-        self.write(|tree| tree.delete(doc))
+        self.write(|tree| tree.doom(doc))?;
+        self.doomed.insert(doc.clone());
+        let disk = self.config.disk.clone();
+        self.write(|tree| {
+            disk.check_tree().map_err(|error| disk_fault(&error))?;
+            tree.finish(doc)
+        })?;
+        self.doomed.remove(doc);
+        Ok(())
     }
 
     fn write(
@@ -364,6 +393,23 @@ impl Partition {
         }
         write(self.tree()?).inspect_err(|&fault| self.tree_failed(fault))
     }
+}
+
+/// Goes on with deletions that a crash has interrupted. Those that have to wait for room are
+/// returned.
+fn finish_deletions(tree: &Tree, disk: &Disk) -> Result<BTreeSet<DocKey>, StoreFault> {
+    let mut left = BTreeSet::new();
+    for doc in tree.doomed()? {
+        let room = disk.check_tree().map_err(|error| disk_fault(&error));
+        match room.and_then(|()| tree.finish(&doc)) {
+            Ok(()) => {}
+            Err(StoreFault::DiskFull) => {
+                left.insert(doc);
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(left)
 }
 
 /// The segment to begin with, when the tree has everything that is in the others; `None` when there

@@ -6,6 +6,7 @@ mod captures;
 mod checker;
 mod client;
 mod cores;
+mod deletion;
 mod disk;
 mod ends;
 mod faults;

@@ -1,6 +1,6 @@
 //! Documents: create on both wires, look, find the session; signals from services.
 
-use crate::world::{ALL, Call, InMemory, NOW_S, World, done, token};
+use crate::world::{ADMIN_KEY, ALL, Call, InMemory, NOW_S, World, done, token};
 use levee_core::ids::DocKey;
 use serde_json::{Value, json};
 
@@ -192,10 +192,19 @@ fn signals_of_services_reach_the_document() {
 }
 
 #[test]
-fn what_comes_later_says_so() {
+fn a_document_is_deleted_by_who_may_write_it() {
     let world = World::new();
+    let doc = world.create("fluid", "d");
     let delete = Call::new("DELETE", "/documents/fluid/document/d");
-    let answer = world.call(&delete.clone().basic(&token("fluid", "d", ALL)));
-    assert_eq!(answer.status, 501);
-    assert_eq!(world.call(&delete.basic(&token("fluid", "e", ALL))).status, 403);
+    let own = delete.clone().basic(&token("fluid", "d", ALL));
+    assert_eq!(world.call(&delete.clone().basic(&token("fluid", "e", ALL))).status, 403);
+    assert_eq!(world.call(&delete.basic(&token("fluid", "d", &["doc:read"]))).status, 403);
+    let answer = world.wait(&own);
+    assert_eq!((answer.status, &*answer.body), (204, ""));
+    assert_eq!(done(world.core.store.load(&doc)), Ok(None));
+    assert_eq!(world.wait(&own).status, 404);
+    let audit = world.wait(&Call::get("/api/audit").bearer(ADMIN_KEY)).json();
+    assert!(audit.to_string().contains("document/d"), "{audit}");
+    // The name can be used again.
+    world.create("fluid", "d");
 }

@@ -216,6 +216,8 @@ fn every_exchange_succeeds_on_both_wires() {
         let reference = json!({ "ref": "refs/heads/d", "sha": commit });
         let made = empty.call(&on(wire, Call::post("/repos/fluid/git/refs", &reference)));
         assert_eq!(made.status, 201, "{}", made.body);
+        let delete = Call::new("DELETE", "/documents/fluid/document/d");
+        assert_eq!(world.wait(&on(wire, delete)).status, 204);
         seen.extend(world.shared.exchanges.take());
         seen.extend(empty.shared.exchanges.take());
         let possible = EXCHANGES.iter().filter(|exchange| exchange.status < 400);

@@ -215,6 +215,27 @@ fn only_administrators_and_members_see_anything() {
 }
 
 #[test]
+fn a_document_is_deleted_with_all_that_was_its() {
+    let world = World::new();
+    let doc = world.create("fluid", "d");
+    let summaries = found(&world, "/api/tenants/fluid/documents/d/summaries");
+    let commit = summaries["summaries"][0]["commit_sha"].as_str().unwrap().to_owned();
+    let commit = format!("/api/tenants/fluid/git/commits/{commit}?document=d");
+    assert_eq!(ask(&world, &commit).status, 200);
+    let delete = Call::new("DELETE", "/api/tenants/fluid/documents/d");
+    assert_eq!(world.wait(&delete).status, 401);
+    let deleted = world.wait(&delete.clone().bearer(ADMIN_KEY));
+    assert_eq!((deleted.status, deleted.json()), (200, json!({ "message": "Document deleted" })));
+    assert_eq!(world.wait(&delete.bearer(ADMIN_KEY)).status, 404);
+    assert_eq!(ask(&world, "/api/tenants/fluid/documents/d").status, 404);
+    // Not from the cache either.
+    assert_eq!(ask(&world, &commit).status, 404);
+    assert_eq!(ids(&found(&world, "/api/tenants/fluid/documents")), [""; 0]);
+    let audit = found(&world, "/api/audit");
+    assert!(audit.to_string().contains(&format!("document/{}", doc.document())), "{audit}");
+}
+
+#[test]
 fn the_figures_of_every_core_are_shown() {
     let figures = found(&World::new(), "/api/metrics");
     assert_eq!(figures["cores"][0]["ops_sequenced_total"], 0);

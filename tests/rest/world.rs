@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     /// The next random number; counts up.
     pub(crate) random: Cell<u128>,
     pub(crate) is_ready: Cell<bool>,
+    store: RefCell<Option<Rc<Store>>>,
     pub(crate) fault: Cell<Option<StoreFault>>,
     /// The exchanges that have succeeded.
     pub(crate) exchanges: RefCell<BTreeSet<schema::Seen>>,
@@ -124,9 +125,11 @@ impl World {
         };
         let clock = || Now { mono_ms: 0, unix_ms: NOW_S * 1000 };
         let numbers = shared.clone();
+        let store = Rc::new(store);
+        shared.store.replace(Some(store.clone()));
         let core = CoreContext::new(
             config,
-            Rc::new(store),
+            store,
             live(&shared),
             Box::new(clock),
             Box::new(move || numbers.random.replace(numbers.random.get() + 1)),
@@ -227,6 +230,7 @@ fn session_view(document: &InMemory) -> SessionView {
 
 fn live(shared: &Rc<Shared>) -> Live {
     let (published, history, session) = (shared.clone(), shared.clone(), shared.clone());
+    let deleted = shared.clone();
     let (broadcast, ready, fault) = (shared.clone(), shared.clone(), shared.clone());
     Live {
         published: Box::new(move |doc| {
@@ -251,6 +255,13 @@ fn live(shared: &Rc<Shared>) -> Live {
             broadcast.heard.borrow_mut().push((doc, content));
         }),
         metrics: Box::new(|| "levee_ops_sequenced_total 7\n".to_owned()),
+        delete: Box::new(move |doc| {
+            deleted.in_memory.borrow_mut().remove(&doc);
+            let (done, answer) = futures_channel::oneshot::channel();
+            let deleting = deleted.store.borrow().clone().expect("a store");
+            done.send(self::done(deleting.delete(&doc))).expect("somebody waits");
+            answer
+        }),
         figures: Box::new(|| vec![Figures::default()]),
         errand: Box::new(|_, _| panic!("there is no other core")),
         is_ready: Box::new(move || ready.is_ready.get()),

@@ -62,6 +62,8 @@ pub enum Invariant {
     HistoryIsDisk,
     /// When everything works and nobody acts, everything pending becomes visible to everyone.
     QuietSystemSettles,
+    /// A document is removed when nothing of it is under way, and nothing comes after that.
+    NothingAfterADeletion,
     /// A drain tells every socket and leaves nothing unwritten.
     DrainTellsEveryone,
 }

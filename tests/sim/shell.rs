@@ -79,6 +79,18 @@ impl World {
                 let delay_ms = self.store_delay() + more_ms;
                 self.at(delay_ms, Step::Summarize { doc, seq, job, fails });
             }
+            Action::Delete { doc } => {
+                let partition = self.plan.placement.partition(&doc);
+                let writes = self.disk.under_way.get(&partition);
+                let is_under_way = writes
+                    .is_some_and(|group| group.records.iter().any(|record| *record.doc() == doc));
+                self.checker.require(!is_under_way, Invariant::NothingAfterADeletion, || {
+                    format!("{doc} is being written while it is removed")
+                });
+                self.disk.docs.remove(&doc);
+                let delay_ms = self.store_delay();
+                self.at(delay_ms, Step::Deleted { doc });
+            }
             Action::Post { to, mail } => {
                 let from = ShardId(shard as u16);
                 let ring = self.rings.entry((from, to)).or_default();

@@ -54,6 +54,10 @@ pub enum Step {
     ServerEnd {
         socket: usize,
     },
+    /// A document is removed from the disk.
+    Deleted {
+        doc: DocKey,
+    },
     /// The shell closes a socket that it has been told to close.
     ShellClosed {
         socket: usize,
@@ -190,6 +194,8 @@ pub struct World {
     pub receivers: Receivers,
     pub is_quiet: bool,
     pub is_draining: bool,
+    /// A document is being deleted.
+    is_deleting: bool,
     /// The process is asked to end, under load, since then.
     pub ends_since_ms: Option<u64>,
     /// The document that is made to panic.
@@ -233,6 +239,7 @@ impl World {
             receivers: Receivers::default(),
             is_quiet: false,
             is_draining: false,
+            is_deleting: false,
             ends_since_ms: None,
             panics_wanted: None,
             quiet_since_ms: 0,
@@ -416,6 +423,7 @@ impl World {
             Step::Adopt { socket, to, state } => self.adopt(socket, to, state),
             Step::Persisted { partition, batch, fault } => self.persisted(partition, batch, fault),
             Step::Load { doc, fault } => self.load(&doc, fault),
+            Step::Deleted { doc } => self.deleted(doc),
             Step::Summarize { doc, seq, job, fails } => self.summarize(&doc, seq, &job, fails),
             Step::Mail { from, to, mail } => self.handle(to, Event::Mail { from, mail }),
             _ => unreachable!("handled above"),
@@ -463,6 +471,29 @@ impl World {
         };
         let shard = self.shard_of(doc);
         self.handle(shard, Event::Loaded { doc: doc.clone(), image });
+    }
+
+    /// A document is deleted while its clients are there. It is the last thing that happens to it:
+    /// everything else here is about documents that stay.
+    fn delete(&mut self) {
+        let doc = self.fate.pick(&self.plan.documents).map(|name| DocKey::new("t", name));
+        let Some(doc) = doc.filter(|_| !self.is_crowded()) else { return };
+        self.is_deleting = true;
+        self.handle(self.shard_of(&doc), Event::Delete { doc });
+    }
+
+    fn deleted(&mut self, doc: DocKey) {
+        let is_gone = !self.disk.docs.contains_key(&doc);
+        self.checker.require(is_gone, Invariant::NothingAfterADeletion, || {
+            format!("{doc} was written when it had been removed")
+        });
+        self.is_deleting = false;
+        let shard = self.shard_of(&doc);
+        self.handle(shard, Event::Deleted { doc: doc.clone() });
+        let is_there = self.shards[shard].published(&doc).is_some();
+        self.checker.require(!is_there, Invariant::NothingAfterADeletion, || {
+            format!("{doc} is in memory when it has been removed")
+        });
     }
 
     fn summarize(&mut self, doc: &DocKey, seq: Seq, job: &SummaryJob, fails: bool) {
@@ -654,7 +685,7 @@ impl World {
         let quiet_ms = self.now_ms - self.quiet_since_ms;
         if self.is_draining {
             let is_closed = self.sockets.iter().all(|socket| !socket.is_open);
-            if is_closed && self.shards.iter().all(Shard::is_settled) {
+            if is_closed && !self.is_deleting && self.shards.iter().all(Shard::is_settled) {
                 return self.end();
             }
             if quiet_ms > DRAIN_MS {
@@ -764,6 +795,10 @@ impl World {
         for shard in 0..self.shards.len() {
             let spread_ms = self.fate.below(3_000);
             self.handle(shard, Event::Drain { spread_ms });
+        }
+        // A process that ends in the middle of a run comes back, and its clients too.
+        if self.is_draining {
+            self.delete();
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::world::*;
 use bytes::Bytes;
 use levee::store::{Fault, Store, StoreConfig};
+use levee_core::git::StoredObject;
 use levee_core::ids::{DocKey, Seq};
 use levee_core::record::{OpRun, Record, StoreFault};
 use std::fs;
@@ -34,6 +35,60 @@ fn segment_with(dir: &TempDir, text: &str) -> Option<PathBuf> {
 async fn append_when_mended(store: &Store, doc: &DocKey, seq: u64, text: &'static str) {
     while store.append(partition(doc), one(doc, seq, text)).await.is_err() {
         monoio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The disk is full when a deletion is half done: the document is gone at once, also for the next
+/// life of the store, and what was left of it never turns up in one of the same name.
+#[test]
+fn a_deletion_that_was_interrupted_goes_on() {
+    for kind in [Kind::Power, Kind::Thread] {
+        for is_mended_in_this_life in [true, false] {
+            let dir = TempDir::new();
+            let (config, faults) = faulty(kind, dir.path());
+            let doc = doc("doomed");
+            let object = StoredObject::blob("a body");
+            let id = object.id;
+            let is_gone = async |store: &Store| {
+                assert_eq!(store.load(&doc).await, Ok(None));
+                assert!(read_all(store, &doc).await.is_empty());
+                let found = store.run(&doc, move |objects| objects.object(&id)).await;
+                assert_eq!(found, Ok(Ok(None)));
+            };
+            kind.run(async {
+                let store = open(&config).await;
+                store.append(partition(&doc), vec![ops(&doc, 1, 3_000)]).await.unwrap();
+                store.put_objects(&doc, vec![object.clone()]).await.unwrap();
+                // The log is still moved into the tree; then the deletion finds no room to end.
+                faults.set(Fault::Tree, 1);
+                assert_eq!(store.delete(&doc).await, Err(StoreFault::DiskFull));
+                is_gone(&store).await;
+                if is_mended_in_this_life {
+                    faults.clear();
+                    append_when_mended(&store, &doc, 1, "new").await;
+                    assert_eq!(texts(&store, &doc).await, ["new"]);
+                    store.close().await.unwrap();
+                }
+            });
+            kind.run(async {
+                // A start without room shows nothing of it; with room, nothing is left.
+                if !is_mended_in_this_life {
+                    let store = open(&config).await;
+                    is_gone(&store).await;
+                    drop(store);
+                    faults.clear();
+                }
+                let store = open(&config).await;
+                if !is_mended_in_this_life {
+                    is_gone(&store).await;
+                    store.append(partition(&doc), one(&doc, 1, "new")).await.unwrap();
+                }
+                assert_eq!(texts(&store, &doc).await, ["new"]);
+                let found = store.run(&doc, move |objects| objects.object(&id)).await;
+                assert_eq!(found, Ok(Ok(None)));
+                store.close().await.unwrap();
+            });
+        }
     }
 }
 

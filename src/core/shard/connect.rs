@@ -154,7 +154,9 @@ impl Shard {
         let slot = self.docs.find(key);
         match slot.and_then(|slot| Some((slot, self.docs.entry(slot)?))) {
             Some((slot, Entry::Ready(_))) => self.attach(now, slot, waiter, actions),
-            Some((_, Entry::Loading { waiters })) => waiters.push(waiter),
+            Some((_, Entry::Loading { waiters } | Entry::Doomed { waiters, .. })) => {
+                waiters.push(waiter);
+            }
             None => {
                 self.docs.insert(key, Entry::Loading { waiters: vec![waiter] });
                 actions.push(Action::Load { doc: key.clone() });

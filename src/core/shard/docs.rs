@@ -35,8 +35,26 @@ impl Waiter {
 /// A document in memory, or the clients that wait for it.
 #[derive(Debug)]
 pub enum Entry {
-    Loading { waiters: Vec<Waiter> },
+    Loading {
+        waiters: Vec<Waiter>,
+    },
     Ready(Box<Document>),
+    /// Being deleted; whoever comes meanwhile waits for the end of it.
+    Doomed {
+        stage: Stage,
+        waiters: Vec<Waiter>,
+    },
+}
+
+/// How far a deletion has come.
+#[derive(Debug)]
+pub enum Stage {
+    /// The document is on its way into memory.
+    Loading,
+    /// Something of it may be under way. The document is away if it has failed meanwhile.
+    Settling(Option<Box<Document>>),
+    /// The store removes it.
+    Removing,
 }
 
 #[derive(Debug, Default)]
@@ -84,16 +102,25 @@ impl Docs {
     pub fn get(&self, id: DocSlot) -> Option<&Document> {
         let slot = self.slots.get(id.slot as usize)?;
         match slot.entry.as_ref().filter(|_| slot.generation == id.generation)? {
-            (_, Entry::Ready(document)) => Some(document),
-            (_, Entry::Loading { .. }) => None,
+            (_, Entry::Ready(document))
+            | (_, Entry::Doomed { stage: Stage::Settling(Some(document)), .. }) => Some(document),
+            (_, Entry::Loading { .. } | Entry::Doomed { .. }) => None,
         }
     }
 
     pub fn get_mut(&mut self, id: DocSlot) -> Option<&mut Document> {
         match self.entry(id)? {
-            Entry::Ready(document) => Some(document),
-            Entry::Loading { .. } => None,
+            Entry::Ready(document)
+            | Entry::Doomed { stage: Stage::Settling(Some(document)), .. } => Some(document),
+            Entry::Loading { .. } | Entry::Doomed { .. } => None,
         }
+    }
+
+    /// The document that a slot is taken by.
+    #[must_use]
+    pub fn key(&self, id: DocSlot) -> Option<&DocKey> {
+        let slot = self.slots.get(id.slot as usize)?;
+        Some(&slot.entry.as_ref().filter(|_| slot.generation == id.generation)?.0)
     }
 
     pub fn remove(&mut self, id: DocSlot) -> Option<Entry> {

@@ -9,7 +9,7 @@ use crate::ids::{BatchId, DocKey, Now, PartitionId, Seq};
 use crate::nack::NackCause;
 use crate::record::{DocumentImage, StoreFault};
 use crate::session::Place;
-use crate::shard::docs::Entry;
+use crate::shard::docs::{Entry, Stage};
 
 /// Clients of a failed document are asked to come back after this long.
 const RETRY_AFTER_S: u32 = 2;
@@ -27,8 +27,13 @@ impl Shard {
         let Some(slot) = self.docs.find(key) else {
             return;
         };
-        let Some(Entry::Loading { waiters }) = self.docs.entry(slot) else {
-            return;
+        let waiters = match self.docs.entry(slot) {
+            Some(Entry::Loading { waiters }) => waiters,
+            Some(Entry::Doomed { stage: stage @ Stage::Loading, .. }) => {
+                *stage = Stage::Settling(None);
+                return;
+            }
+            Some(Entry::Ready(_) | Entry::Doomed { .. }) | None => return,
         };
         let waiters = std::mem::take(waiters);
         let is_known = matches!(image, Ok(Some(_)));
@@ -171,6 +176,11 @@ impl Shard {
         detail: &str,
         actions: &mut Vec<Action>,
     ) {
+        if let Some(Entry::Doomed { stage, .. }) = self.docs.entry(slot) {
+            // It is to go in any case, and nobody is there any more.
+            *stage = Stage::Settling(None);
+            return;
+        }
         let Some(Entry::Ready(document)) = self.docs.remove(slot) else {
             return;
         };

@@ -141,7 +141,7 @@ impl Shard {
         let limits = self.config.limits;
         match self.docs.entry(id) {
             None => {}
-            Some(Entry::Loading { waiters }) => {
+            Some(Entry::Loading { waiters } | Entry::Doomed { waiters, .. }) => {
                 let late = |since_ms: u64| now.mono_ms.saturating_sub(since_ms) > CONNECT_ANSWER_MS;
                 if waiters.iter().any(|waiter| late(waiter.since_ms)) {
                     let waiters = std::mem::take(waiters);

@@ -3,7 +3,9 @@
 use super::super::caller::Caller;
 use super::super::fault::ApiFault;
 use super::super::{Answer, Call};
+use crate::http::documents;
 use crate::http::errand::{self, Row};
+use crate::http::failure::Failure;
 use crate::http::reply::Reply;
 use crate::store::{DocumentEntry, Query};
 use levee_core::dialect::Dialect;
@@ -56,8 +58,13 @@ pub(super) async fn show(call: Call<'_>, doc: &DocKey) -> Answer {
     Ok(Reply::of(200, &body))
 }
 
-pub(super) async fn delete(_call: Call<'_>, _caller: &Caller, _doc: &DocKey) -> Answer {
-    Err(ApiFault::NotFound("Document not found"))
+pub(super) async fn delete(call: Call<'_>, caller: &Caller, doc: &DocKey) -> Answer {
+    documents::remove(call.core, doc).await.map_err(|failure| match failure {
+        Failure::Store(fault) => fault.into(),
+        _ => ApiFault::NotFound("Document not found"),
+    })?;
+    documents::note_deleted(call.core, caller.who(), doc).await?;
+    Ok(Reply::of(200, &json!({ "message": "Document deleted" })))
 }
 
 /// The original's page needs all but `version`, and texts where there is nothing to tell.
