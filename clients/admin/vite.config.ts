@@ -17,5 +17,5 @@ export default defineConfig({
     // An inlined font would be refused by the page's Content-Security-Policy.
     assetsInlineLimit: 0,
   },
-  server: { proxy: { "^/(api|auth|metrics)": { target: service, changeOrigin: true } } },
+  server: { proxy: { "^/(api|auth)": { target: service, changeOrigin: true } } },
 });

@@ -7,16 +7,26 @@ export interface Sample {
   readonly values: ReadonlyMap<string, ReadonlyMap<string, number>>;
 }
 
-/** Reads the text that Prometheus reads; a line is `name{label="value"} number`. */
-export function readText(text: string, atMs: number): Sample {
+/** What `GET /api/metrics` answers: every figure of a core, and of each of its partitions. */
+export interface Figures {
+  readonly cores: readonly (Row & { readonly partitions: readonly Row[] })[];
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Turns an answer into figures by name. */
+export function read(figures: Figures, atMs: number): Sample {
   const values = new Map<string, Map<string, number>>();
-  for (const line of text.split("\n")) {
-    const found = /^([a-z][a-z0-9_]*)(?:\{[a-z_]+="([^"]*)"\})? (\S+)$/.exec(line);
-    if (found === null) continue;
-    const [, name = "", label = "", number] = found;
-    const row = values.get(name) ?? new Map<string, number>();
-    row.set(label, Number(number));
-    values.set(name, row);
+  const add = (row: Row, label: unknown) => {
+    for (const [name, value] of Object.entries(row)) {
+      if (typeof value !== "number") continue;
+      const known = values.get(name) ?? new Map<string, number>();
+      values.set(name, known.set(String(label), value));
+    }
+  };
+  for (const core of figures.cores) {
+    add(core, core.core);
+    for (const partition of core.partitions) add(partition, partition.partition);
   }
   return { atMs, values };
 }
@@ -40,13 +50,11 @@ export function max(sample: Sample, name: string): number {
 
 /** The cores of a sample, in their order. */
 export function cores(sample: Sample): readonly string[] {
-  return [...(sample.values.get("levee_sockets")?.keys() ?? [])].sort(
-    (a, b) => Number(a) - Number(b),
-  );
+  return [...(sample.values.get("sockets")?.keys() ?? [])].sort((a, b) => Number(a) - Number(b));
 }
 
 /** How fast something counts, per second. A service that was started anew counts from 0. */
-export function rate(before: Sample, now: Sample, read: (sample: Sample) => number): number {
+export function rate(before: Sample, now: Sample, value: (sample: Sample) => number): number {
   const seconds = (now.atMs - before.atMs) / 1000;
-  return seconds <= 0 ? 0 : Math.max(0, read(now) - read(before)) / seconds;
+  return seconds <= 0 ? 0 : Math.max(0, value(now) - value(before)) / seconds;
 }

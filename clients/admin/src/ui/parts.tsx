@@ -269,7 +269,8 @@ export function Table(props: {
 }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard.
-    <section class="table" aria-label={props.label} tabIndex={0}>
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls, and this is none.
+    <div class="table" role="group" aria-label={props.label} tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -286,7 +287,7 @@ export function Table(props: {
         </thead>
         <tbody>{props.children}</tbody>
       </table>
-    </section>
+    </div>
   );
 }
 

@@ -54,8 +54,8 @@ export function Dashboard() {
 
 /** What needs somebody, if anything does. */
 function State({ sample }: { readonly sample: Sample }) {
-  const faulty = sum(sample, "levee_partition_faulty");
-  const panics = sum(sample, "levee_panics_total");
+  const faulty = sum(sample, "partition_faulty");
+  const panics = sum(sample, "panics_total");
   if (faulty > 0) return <Badge kind="bad">{count(faulty)} partitions refuse writes</Badge>;
   if (panics > 0) return <Badge kind="warn">{count(panics)} tasks have panicked</Badge>;
   return <Badge kind="good">All is well</Badge>;
@@ -68,35 +68,34 @@ function Charts({ samples }: { readonly samples: readonly Sample[] }) {
   const speed = (read: (sample: Sample) => number) =>
     samples.slice(1).map((sample, index) => rate(samples[index] ?? sample, sample, read));
   const charts = [
-    { label: "Connections", points: level(total("levee_sockets")), format: count },
-    { label: "Documents in memory", points: level(total("levee_documents")), format: count },
+    { label: "Connections", points: level(total("sockets")), format: count },
+    { label: "Documents in memory", points: level(total("documents")), format: count },
     {
       label: "Operations per second",
-      points: speed(total("levee_ops_published_total")),
+      points: speed(total("ops_published_total")),
       format: count,
     },
     {
       label: "Signals per second",
-      points: speed(total("levee_signals_received_total")),
+      points: speed(total("signals_received_total")),
       format: count,
     },
     {
       label: "Deliveries per second",
       points: speed(
-        (sample) =>
-          sum(sample, "levee_op_deliveries_total") + sum(sample, "levee_signal_deliveries_total"),
+        (sample) => sum(sample, "op_deliveries_total") + sum(sample, "signal_deliveries_total"),
       ),
       format: count,
     },
-    { label: "Requests per second", points: speed(total("levee_requests_total")), format: count },
+    { label: "Requests per second", points: speed(total("requests_total")), format: count },
     {
       label: "Commit, median",
-      points: level((sample) => max(sample, "levee_log_sync_p50_us")),
+      points: level((sample) => max(sample, "log_sync_p50_us")),
       format: micros,
     },
     {
       label: "Commit, 99th percentile",
-      points: level((sample) => max(sample, "levee_log_sync_p99_us")),
+      points: level((sample) => max(sample, "log_sync_p99_us")),
       format: micros,
     },
   ];
@@ -131,12 +130,12 @@ function Cores(props: { readonly samples: readonly Sample[]; readonly now: Sampl
               <th scope="row" data-column="Core">
                 {core}
               </th>
-              <td data-column="Connections">{count(at("levee_sockets"))}</td>
-              <td data-column="Documents">{count(at("levee_documents"))}</td>
-              <td data-column="Ops/s">{count(speed("levee_ops_published_total"))}</td>
-              <td data-column="Requests/s">{count(speed("levee_requests_total"))}</td>
-              <td data-column="Work">{count(at("levee_work"))}</td>
-              <td data-column="Long turns">{count(at("levee_long_turns_total"))}</td>
+              <td data-column="Connections">{count(at("sockets"))}</td>
+              <td data-column="Documents">{count(at("documents"))}</td>
+              <td data-column="Ops/s">{count(speed("ops_published_total"))}</td>
+              <td data-column="Requests/s">{count(speed("requests_total"))}</td>
+              <td data-column="Work">{count(at("work"))}</td>
+              <td data-column="Long turns">{count(at("long_turns_total"))}</td>
             </tr>
           );
         })}
