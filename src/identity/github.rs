@@ -65,13 +65,19 @@ pub(super) fn vouch(
     let email = verified_email(&emails);
     let name = user["name"].as_str().filter(|name| !name.is_empty()).unwrap_or(&login).to_owned();
     Ok(Vouched {
-        identity: Identity { issuer: "github".into(), subject: id.to_string() },
+        identity: Identity { issuer: issuer(provider, url).to_owned(), subject: id.to_string() },
         email_verified: email.is_some(),
         email: email.unwrap_or_default(),
         display_name: name,
         login,
         organizations,
     })
+}
+
+/// What its numbers are numbers of. Servers count for themselves: number 7 of one is not number 7
+/// of another. The name that Levee knows keeps the word under which Levee's accounts stand.
+fn issuer<'a>(provider: &Provider, url: &'a str) -> &'a str {
+    if provider.name == "github" { "github" } else { url }
 }
 
 /// The primary address, if GitHub has seen that it is theirs.
@@ -84,4 +90,29 @@ fn verified_email(emails: &Value) -> Option<String> {
 fn logins(organizations: &Value) -> Vec<String> {
     let all = organizations.as_array().map(Vec::as_slice).unwrap_or_default();
     all.iter().filter_map(|one| one["login"].as_str()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Kind;
+
+    #[test]
+    fn every_server_counts_for_itself() {
+        let provider = |name: &str| Provider {
+            name: name.into(),
+            kind: Kind::GitHub { url: String::new(), api_url: String::new() },
+            client_id: String::new(),
+            client_secret: String::new(),
+            redirect_uri: None,
+            allowed_users: vec![],
+            allowed_organizations: vec![],
+            admin_users: vec![],
+            redirect_urls: vec![],
+        };
+        let (one, other) = ("https://one.example", "https://other.example");
+        assert_eq!(issuer(&provider("github"), one), "github");
+        assert_eq!(issuer(&provider("acme"), one), one);
+        assert_ne!(issuer(&provider("acme"), one), issuer(&provider("acme"), other));
+    }
 }

@@ -204,7 +204,7 @@ fn read_claims(claims: &Value, expected: Expected<'_>) -> Result<IdClaims, IdTok
         return Err(IdTokenFault::WrongAudience);
     }
     let expires_s = claims["exp"].as_i64().ok_or(IdTokenFault::Malformed)?;
-    if expires_s + SKEW_S <= expected.now_unix_s {
+    if expires_s.saturating_add(SKEW_S) <= expected.now_unix_s {
         return Err(IdTokenFault::Expired);
     }
     if claims["nonce"] != expected.nonce {
@@ -231,7 +231,9 @@ fn read<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, IdTokenFault> {
 mod tests {
     use super::*;
     use ring::rand::SystemRandom;
-    use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use ring::signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    };
     use serde_json::json;
 
     const NOW_S: i64 = 1_700_000_000;
@@ -299,6 +301,7 @@ mod tests {
         assert_eq!(with("aud", json!(["levee", "other"])), Err(IdTokenFault::WrongAudience));
         assert_eq!(with("exp", json!(NOW_S - 61)), Err(IdTokenFault::Expired));
         assert_eq!(with("exp", json!("soon")), Err(IdTokenFault::Malformed));
+        assert_eq!(with("exp", json!(i64::MAX)), Ok(()), "no clock overflows");
         assert_eq!(with("nonce", json!("m")), Err(IdTokenFault::WrongNonce));
         assert_eq!(with("sub", json!("")), Err(IdTokenFault::Malformed));
     }
@@ -324,5 +327,51 @@ mod tests {
         for token in ["", "a", "a.b", "a.b.c", "..", "e30.e30.e30"] {
             assert_eq!(check(token, &keys), Err(IdTokenFault::Malformed), "{token}");
         }
+    }
+
+    #[test]
+    fn rs256_is_checked_against_the_published_modulus() {
+        let pair = RsaKeyPair::from_pkcs8(include_bytes!("../../../tests/support/rs256.pk8"));
+        let pair = pair.unwrap();
+        let parts = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let sign = |header: &Value| {
+            let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            let signed = format!("{}.{}", encode(header), encode(&claims()));
+            let mut signature = vec![0; pair.public().modulus_len()];
+            let random = SystemRandom::new();
+            pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).unwrap();
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        };
+        let published = |changes: Value| -> KeySet {
+            let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+            let mut key = json!({
+                "kty": "RSA", "kid": "r", "n": encode(&parts.n), "e": encode(&parts.e),
+            });
+            for (name, value) in changes.as_object().unwrap() {
+                key[name] = value.clone();
+            }
+            serde_json::from_value(json!({ "keys": [key] })).unwrap()
+        };
+        let token = sign(&json!({ "alg": "RS256", "kid": "r" }));
+        let with = |changes: Value| check(&token, &published(changes)).map(|claims| claims.subject);
+        assert_eq!(with(json!({})).as_deref(), Ok("42"));
+        assert_eq!(with(json!({ "use": "sig", "alg": "RS256" })).as_deref(), Ok("42"));
+        let mut other = parts.n.clone();
+        other[100] ^= 1;
+        let other = URL_SAFE_NO_PAD.encode(other);
+        assert_eq!(with(json!({ "n": other })), Err(IdTokenFault::BadSignature));
+        assert_eq!(with(json!({ "n": "" })), Err(IdTokenFault::BadSignature));
+        for strange in [json!({ "use": "enc" }), json!({ "alg": "RS512" }), json!({ "kid": "s" })] {
+            assert_eq!(with(strange), Err(IdTokenFault::UnknownKey));
+        }
+        // Cut or swapped, nothing is left of it.
+        let (rest, signature) = token.rsplit_once('.').unwrap();
+        let keys = published(json!({}));
+        let cut = format!("{rest}.{}", &signature[4..]);
+        assert_eq!(check(&cut, &keys), Err(IdTokenFault::BadSignature));
+        assert_eq!(check(&format!("{rest}."), &keys), Err(IdTokenFault::BadSignature));
+        // What an RSA key signed is no ES256, whatever its header says.
+        let disguised = sign(&json!({ "alg": "ES256", "kid": "r" }));
+        assert_eq!(check(&disguised, &keys), Err(IdTokenFault::UnknownKey));
     }
 }

@@ -570,6 +570,14 @@ fn other_services_vouch_for_users() {
     assert_eq!(enter(&mut bench, "1", "ann@example.org", true).id, thief.id);
     bench.reopen();
     assert_eq!(enter(&mut bench, "2", "", false).id, ann.id);
+    // A closed account is not opened by a new door, nor is that door remembered.
+    let mut act = bench.act(Actor::AdminKey);
+    let close = UserChange { is_disabled: Some(true), ..UserChange::default() };
+    bench.directory.change_user(&act, &ann.id, &close).unwrap();
+    let profile = Profile { email: "ann@example.org".into(), ..Profile::default() };
+    let entered = bench.directory.enter_with_identity(&mut act, identity("3"), profile, true);
+    assert_eq!(entered.unwrap_err(), DirectoryFault::UserDisabled);
+    assert_eq!(bench.directory.user(&ann.id).unwrap().identities, [identity("2")]);
 }
 
 #[test]

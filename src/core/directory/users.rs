@@ -276,6 +276,8 @@ impl Directory {
         let by_email = || self.user_by_email(&profile.email).filter(|_| email_verified);
         let user = match (known, by_email()) {
             (Some(user), _) => user.clone(),
+            // A closed account is not even linked: see below.
+            (None, Some(user)) if user.is_disabled => user.clone(),
             (None, Some(user)) => {
                 let mut user = user.clone();
                 user.identities.push(identity);

@@ -6,7 +6,7 @@ use levee_core::record::StoreFault;
 use serde_json::json;
 
 /// Why a request below `/api` was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ApiFault {
     #[error(transparent)]
     Directory(#[from] DirectoryFault),
@@ -24,10 +24,14 @@ pub(super) enum ApiFault {
     NotAUser,
     #[error("This redirect_url is not allowed")]
     RedirectUrl,
-    #[error("Unknown auth provider")]
-    UnknownProvider,
+    /// By its name in the path.
+    #[error("Unknown auth provider: {0}")]
+    UnknownProvider(Box<str>),
     #[error("OAuth is not configured")]
     ProviderNotConfigured,
+    /// The service to sign in with does not even say where to go.
+    #[error("Failed to start authentication")]
+    SignInNotStarted,
     /// The service to sign in with does not answer.
     #[error("Could not fetch profile from provider")]
     Provider,
@@ -37,7 +41,11 @@ pub(super) enum ApiFault {
     /// Of another browser.
     #[error("Authentication failed, please try again")]
     StateMismatch,
+    /// The service to sign in with does not know the code.
     #[error("Authentication failed, please try again")]
+    CodeRefused,
+    /// What came back proves nothing.
+    #[error("Authentication failed")]
     SignInFailed,
     /// A body that lacks what the route needs.
     #[error("Bad Request")]
@@ -63,12 +71,13 @@ impl ApiFault {
             Self::Csrf | Self::ForeignPage => (403, "csrf"),
             Self::NotAUser => (403, "forbidden"),
             Self::RedirectUrl => (400, "invalid_redirect_url"),
-            Self::UnknownProvider => (404, "unknown_provider"),
+            Self::UnknownProvider(_) => (404, "unknown_provider"),
             Self::ProviderNotConfigured => (500, "oauth_not_configured"),
+            Self::SignInNotStarted => (500, "oauth_error"),
             Self::Provider => (502, "provider_error"),
             Self::StateInvalid => (401, "state_invalid"),
             Self::StateMismatch => (401, "state_mismatch"),
-            Self::SignInFailed => (401, "auth_failed"),
+            Self::CodeRefused | Self::SignInFailed => (401, "auth_failed"),
             Self::NotFound(_) => (404, "not_found"),
             Self::TooLarge => (413, "too_large"),
             Self::Store(StoreFault::Damaged) => (500, "storage_error"),
@@ -94,11 +103,13 @@ impl ApiFault {
             | Self::ForeignPage
             | Self::NotAUser
             | Self::RedirectUrl
-            | Self::UnknownProvider
+            | Self::UnknownProvider(_)
             | Self::ProviderNotConfigured
+            | Self::SignInNotStarted
             | Self::Provider
             | Self::StateInvalid
             | Self::StateMismatch
+            | Self::CodeRefused
             | Self::SignInFailed
             | Self::BadRequest
             | Self::NoRoute

@@ -39,7 +39,7 @@ pub(super) async fn begin(call: Call<'_>, name: &str) -> Answer {
     let state = started.state.clone();
     let back = redirect_uri(call, provider);
     let url = call.core.identities.sign_in_url(provider, started, back).await;
-    let url = url.map_err(|_| ApiFault::Provider)?;
+    let url = url.map_err(|_| ApiFault::SignInNotStarted)?;
     let cookie = format!(
         "{STATE_COOKIE}={state}; Path=/auth; HttpOnly; SameSite=Lax{}; Max-Age={STATE_S}",
         super::accounts::secure_attribute(call)
@@ -53,15 +53,18 @@ pub(super) async fn finish(call: Call<'_>, name: &str) -> Answer {
     let text = |name: &str| call.request.query(name).map(|value| value.into_owned());
     let (code, state, error) = (text("code"), text("state"), text("error"));
     let Some(state) = state else {
-        let known = code.is_some() || error.is_some();
-        return Err(if known { ApiFault::SignInFailed } else { ApiFault::BadRequest });
+        return Err(if error.is_some() { ApiFault::SignInFailed } else { ApiFault::BadRequest });
     };
     let login = take_login(call, provider, &state).await?;
     if let Some(error) = error {
+        if login.is_none() {
+            return Err(ApiFault::SignInFailed);
+        }
         let said = text("error_description").unwrap_or(error);
         let body = json!({ "error": { "code": "oauth_failed", "message": said } });
         return Ok(Reply::of(401, &body));
     }
+    let login = login.ok_or(ApiFault::StateInvalid)?;
     // Somebody else's answer, brought to this browser, must not sign it in as them.
     if call.request.cookie(STATE_COOKIE) != Some(state.as_str()) {
         return Err(ApiFault::StateMismatch);
@@ -76,9 +79,8 @@ pub(super) async fn finish(call: Call<'_>, name: &str) -> Answer {
     let vouched = match call.core.identities.vouch(provider, answer).await {
         Ok(vouched) => vouched,
         Err(IdentityFault::Unreachable | IdentityFault::Busy) => return Err(ApiFault::Provider),
-        Err(IdentityFault::CodeRefused | IdentityFault::Token(_)) => {
-            return Err(ApiFault::SignInFailed);
-        }
+        Err(IdentityFault::CodeRefused) => return Err(ApiFault::CodeRefused),
+        Err(IdentityFault::Token(_)) => return Err(ApiFault::SignInFailed),
     };
     let end = login.redirect.unwrap_or_else(|| HOME.to_owned());
     if !vouched.may_enter(provider) {
@@ -93,12 +95,12 @@ async fn take_login(
     call: Call<'_>,
     provider: &Provider,
     state: &str,
-) -> Result<PendingLogin, ApiFault> {
+) -> Result<Option<PendingLogin>, ApiFault> {
     let (name, state) = (provider.name.clone(), state.to_owned());
     let taken = call.core.directories.call(call.nobody(), move |directory, act| {
         Ok(directory.take_provider_login(&name, &state, act.now_ms))
     });
-    taken.await?.ok_or(ApiFault::StateInvalid)
+    Ok(taken.await?)
 }
 
 /// Opens the session. A page of this service finds it in its cookie; an app of another origin
@@ -168,9 +170,9 @@ pub(super) async fn exchange(call: Call<'_>) -> Answer {
 
 fn provider<'a>(call: Call<'a>, name: &str) -> Result<&'a Provider, ApiFault> {
     let found = call.core.identities.provider(name);
-    found.ok_or(match name {
+    found.ok_or_else(|| match name {
         "github" => ApiFault::ProviderNotConfigured,
-        _ => ApiFault::UnknownProvider,
+        other => ApiFault::UnknownProvider(other.into()),
     })
 }
 
@@ -181,12 +183,13 @@ fn redirect_uri(call: Call<'_>, provider: &Provider) -> String {
 
 /// A path of this service, or a listed page. Browsers read `//host` and `/\host` as other hosts.
 fn may_end_at(provider: &Provider, url: &str) -> bool {
-    let is_plain = |c: char| !c.is_control() && c != '\\' && c != ' ';
-    let is_own = url.starts_with('/') && !url.starts_with("//") && url.chars().all(is_plain);
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    let is_own = url.starts_with('/') && !url.starts_with("//") && url.bytes().all(is_plain);
     is_own || provider.redirect_urls.iter().any(|listed| listed == url)
 }
 
 fn with_parameter(url: &str, name: &str, value: &str) -> String {
+    let (url, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
     let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}{name}={}", percent_encode(value))
+    format!("{url}{separator}{name}={}{fragment}", percent_encode(value))
 }
