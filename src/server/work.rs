@@ -27,12 +27,15 @@ fn broken() -> Response {
     Response { bytes: Bytes::from_static(BYTES), close: true }
 }
 
+/// The way back to who waits for the end of a deletion.
+type Deleted = oneshot::Sender<Result<(), StoreFault>>;
+
 /// The work that is under way.
 #[derive(Default)]
 pub(super) struct Work {
     count: Cell<usize>,
     /// Who waits for the end of a deletion.
-    deletions: RefCell<HashMap<DocKey, Vec<oneshot::Sender<Result<(), StoreFault>>>>>,
+    deletions: RefCell<HashMap<DocKey, Vec<Deleted>>>,
 }
 
 impl Work {
