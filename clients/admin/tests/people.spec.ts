@@ -3,7 +3,10 @@
 import { ada, ben, expect, test } from "./stage.ts";
 
 test("the link of the first start makes the first administrator, once", async ({ stage }) => {
-  const path = /\/admin(\/set-up#set_\S+)/.exec(stage.service.output)?.[1] ?? "";
+  // The service listens before it has printed everything.
+  const link = /\/admin(\/set-up#set_\S+)/;
+  await expect.poll(() => stage.service.output).toMatch(link);
+  const path = link.exec(stage.service.output)?.[1] ?? "";
   const page = await stage.open(path);
   await page.getByLabel("E-mail").fill(ada.email);
   await page.getByLabel("Name").fill(ada.name);
