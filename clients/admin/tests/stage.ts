@@ -4,8 +4,8 @@
 import AxeBuilder from "@axe-core/playwright";
 import {
   type APIRequestContext,
-  test as base,
   type Browser,
+  test as base,
   expect,
   type Page,
   type TestInfo,
@@ -126,10 +126,12 @@ export async function accessible(page: Page, what: string): Promise<void> {
   expect(found, what).toEqual([]);
 }
 
-export const test = base.extend<{ stage: Stage }>({
-  stage: async ({ browser, request }, use, info) => {
+export const test = base.extend<{ config: string; stage: Stage }>({
+  // The text of the service's configuration file.
+  config: ["", { option: true }],
+  stage: async ({ browser, request, config }, use, info) => {
     process.env.LEVEE_ADMIN_KEY = ADMIN_KEY; // the service inherits it
-    const service = await Service.start();
+    const service = await Service.start(config);
     const stage = new Stage(service, browser, request, info);
     await use(stage);
     await Promise.all(browser.contexts().map((context) => context.close()));

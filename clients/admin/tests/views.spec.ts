@@ -1,7 +1,7 @@
 // Every view in light, dark and on a telephone: nothing for axe to find, nothing too wide.
 
-import { signToken } from "levee-testkit/tokens";
 import { tenants } from "levee-testkit/service";
+import { signToken } from "levee-testkit/tokens";
 import { accessible, ada, ben, expect, type Stage, test, type WindowOptions } from "./stage.ts";
 
 const looks: readonly (readonly [string, WindowOptions])[] = [

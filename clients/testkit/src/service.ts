@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -34,19 +34,22 @@ export interface Endpoint {
 export class Service implements Endpoint {
   readonly port: number;
   readonly #data: string;
+  readonly #config: string;
   #child: ChildProcess | undefined;
   #output = "";
 
-  private constructor(port: number, data: string) {
+  private constructor(port: number, data: string, config: string) {
     this.port = port;
     this.#data = data;
+    this.#config = config;
   }
 
-  /** Starts the service on fresh data. */
-  static async start(): Promise<Service> {
+  /** Starts the service on fresh data; `config` is the text of its file, for Levee. */
+  static async start(config = ""): Promise<Service> {
     const service = new Service(
       await freePort(),
       await mkdtemp(join(tmpdir(), `${target}-e2e-data-`)),
+      config,
     );
     await service.resume();
     return service;
@@ -68,6 +71,7 @@ export class Service implements Endpoint {
   /** Starts the process again, on the port and the data it had. */
   async resume(): Promise<void> {
     if (this.#child !== undefined) throw new Error("the service runs already");
+    await writeFile(configFile(this.#data), this.#config);
     const { command, args, env } = commandLine(target, this.port, this.#data);
     const child = spawn(command, args, {
       cwd: this.#data,
@@ -138,6 +142,10 @@ export class Service implements Endpoint {
   }
 }
 
+function configFile(data: string): string {
+  return join(data, "levee.toml");
+}
+
 interface CommandLine {
   readonly command: string;
   readonly args: readonly string[];
@@ -149,7 +157,10 @@ function commandLine(target: Target, port: number, data: string): CommandLine {
     case "levee":
       return {
         command: leveeBinary(),
-        args: ["serve", "--dev", "--listen", `127.0.0.1:${port}`, "--data", join(data, "levee")],
+        args: [
+          ...["serve", "--dev", "--listen", `127.0.0.1:${port}`, "--data", join(data, "levee")],
+          ...["--config", configFile(data)],
+        ],
         env: {},
       };
     case "tinylicious":
