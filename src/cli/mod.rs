@@ -1,6 +1,8 @@
 //! The command line: one flag per option of the table, a few commands, documented exit codes.
 
 mod export;
+mod manual;
+mod remote;
 mod user;
 
 use crate::boot::{self, Ended};
@@ -9,17 +11,19 @@ use crate::config::value::Kind;
 use crate::config::{Config, ConfigError, Inputs, document};
 use crate::observe;
 use crate::schema;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches as _, Subcommand as _};
+use clap_complete::Shell;
 use levee_core::ids::DocKey;
+use remote::Remote;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Stopped when asked, everything settled.
+/// Done; or stopped when asked, everything settled.
 pub const EXIT_OK: u8 = 0;
-/// Could not start or could not go on.
+/// Could not start or could not go on; or a running service refused.
 pub const EXIT_FAILED: u8 = 1;
 /// Wrong usage or configuration (clap's own code for the former).
 pub const EXIT_USAGE: u8 = 2;
@@ -33,9 +37,10 @@ Examples:
   levee config show --config levee.toml  what is in force, and why
   levee git export acme notes --data ./data --out notes.git
   levee user create --email ann@example.org --admin --config /etc/levee.toml
+  levee tenant list                      on a service on this machine, key in LEVEE_ADMIN_KEY
 
-Exit codes: 0 stopped when asked, 1 could not start or go on, 2 wrong usage or configuration,
-130 interrupted twice.";
+Exit codes: 0 done, or stopped when asked; 1 refused, could not start or go on; 2 wrong usage or
+configuration; 130 interrupted twice.";
 
 /// Runs the program.
 #[must_use]
@@ -45,12 +50,54 @@ pub fn main() -> ExitCode {
         Some(("serve", args)) => serve(args),
         Some(("config", args)) => config(args),
         Some(("git", args)) => git(args),
-        Some(("user", args)) => user(args),
+        Some(("user", args)) if is_at_rest(args) => user(args),
         Some(("schema", args)) => print_schema(args),
         Some(("version", _)) => print(&format!("levee {}\n", env!("CARGO_PKG_VERSION"))),
-        _ => EXIT_USAGE,
+        Some(("completions", args)) => completions(args),
+        Some(("man", args)) => man(args),
+        _ => remote(&matches),
     };
     ExitCode::from(code)
+}
+
+/// What a running service is asked to do.
+fn remote(matches: &ArgMatches) -> u8 {
+    let asked = match Remote::from_arg_matches(matches) {
+        Ok(asked) => asked,
+        // Not a mistake of whoever typed it: `command` and this have the same definitions.
+        Err(error) => {
+            let _ = error.print();
+            return EXIT_USAGE;
+        }
+    };
+    match asked.run() {
+        Ok(()) => EXIT_OK,
+        Err(error) => {
+            eprintln!("levee: {error}");
+            if error.is_usage() { EXIT_USAGE } else { EXIT_FAILED }
+        }
+    }
+}
+
+fn completions(args: &ArgMatches) -> u8 {
+    let Some(shell) = args.get_one::<Shell>("shell") else {
+        return EXIT_USAGE;
+    };
+    manual::completions(command(), *shell);
+    EXIT_OK
+}
+
+fn man(args: &ArgMatches) -> u8 {
+    let Some(dir) = args.get_one::<PathBuf>("dir") else {
+        return EXIT_USAGE;
+    };
+    match manual::pages(command(), dir) {
+        Ok(()) => EXIT_OK,
+        Err(error) => {
+            eprintln!("levee: cannot write manual pages to {}: {error}", dir.display());
+            EXIT_FAILED
+        }
+    }
 }
 
 fn serve(args: &ArgMatches) -> u8 {
@@ -104,6 +151,14 @@ fn git(args: &ArgMatches) -> u8 {
             EXIT_FAILED
         }
     }
+}
+
+/// Whether an account is to be made in the data of a stopped service: if the command line says
+/// where that is. Otherwise a running one is asked.
+fn is_at_rest(args: &ArgMatches) -> bool {
+    args.subcommand_matches("create").is_some_and(|args| {
+        args.get_flag("dev") || ["config", "data"].iter().any(|name| args.contains_id(name))
+    })
 }
 
 fn user(args: &ArgMatches) -> u8 {
@@ -191,37 +246,32 @@ fn command() -> Command {
                 .arg(Arg::new("data").long("data").default_value("./data").value_name("DIR"))
                 .arg(Arg::new("out").long("out").required(true).value_name("DIR")),
         );
-    let create = Command::new("create")
-        .about("Make an account in the data of a stopped service; its password, if none is given")
-        .arg(Arg::new("email").long("email").required(true).value_name("ADDRESS"))
-        .arg(Arg::new("name").long("name").value_name("TEXT").help("The name that others see"))
-        .arg(switch("admin").help("An administrator of the service"))
-        .arg(switch("password_stdin").help("Take the password from standard input's first line"))
-        .arg(switch("json").help("Print JSON"));
-    let user = Command::new("user")
-        .about("Accounts")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(configured(create));
     let schema = Command::new("schema")
         .about("Print messages, REST bodies and configuration as JSON Schema")
         .arg(Arg::new("name").help("One definition, with those it refers to [default: all]"));
-    Command::new("levee")
+    let completions = Command::new("completions")
+        .about("Print the completions of a shell")
+        .arg(Arg::new("shell").required(true).value_parser(clap::value_parser!(Shell)));
+    let dir = Arg::new("dir").required(true).value_parser(clap::value_parser!(PathBuf));
+    let man = Command::new("man")
+        .about("Write the manual pages of all commands to a directory")
+        .arg(dir.value_name("DIR"));
+    let levee = Command::new("levee")
         .about("A complete Fluid Framework service in one binary")
         .after_help(EXAMPLES)
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(configured(Command::new("serve").about("Run the service")))
+        .subcommand(configured(Command::new("serve").about("Run the service")));
+    Remote::augment_subcommands(levee)
+        // Also done in data at rest, for which the service's own options say where that is.
+        .mut_subcommand("user", |user| user.mut_subcommand("create", configured))
         .subcommand(config)
         .subcommand(git)
-        .subcommand(user)
         .subcommand(schema)
+        .subcommand(completions)
+        .subcommand(man)
         .subcommand(Command::new("version").about("Print the version"))
-}
-
-fn switch(name: &'static str) -> Arg {
-    Arg::new(name).long(name.replace('_', "-")).action(ArgAction::SetTrue)
 }
 
 /// Adds `--config`, `--dev` and one flag per option.

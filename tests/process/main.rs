@@ -5,6 +5,7 @@ mod api;
 mod captures;
 mod checker;
 mod client;
+mod commands;
 mod cores;
 mod deletion;
 mod disk;

@@ -19,7 +19,7 @@ impl Scope {
         [Self::DocRead, Self::DocWrite, Self::SummaryRead, Self::SummaryWrite];
 
     /// The name in a token.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::DocRead => "doc:read",
             Self::DocWrite => "doc:write",

@@ -49,6 +49,11 @@ impl User {
         Some(&github.subject)
     }
 
+    /// Whether they are an administrator who can sign in.
+    fn may_administer(&self) -> bool {
+        self.is_admin && !self.is_disabled
+    }
+
     /// The account as API clients see it.
     #[must_use]
     pub fn account(&self) -> Account {
@@ -334,7 +339,8 @@ impl Directory {
         }
         user.is_admin = change.is_admin.unwrap_or(user.is_admin);
         user.is_disabled = change.is_disabled.unwrap_or(user.is_disabled);
-        if before.is_admin && (!user.is_admin || user.is_disabled) && self.admins() == 1 {
+        let is_less = before.may_administer() && !user.may_administer();
+        if is_less && self.admins() == 1 {
             return Err(DirectoryFault::LastAdmin);
         }
         let shown = before.shown();
@@ -352,7 +358,7 @@ impl Directory {
     /// No such user; the last administrator, or the last owner of a tenant.
     pub fn delete_user(&mut self, act: &Act, id: &str) -> Result<(), DirectoryFault> {
         let user = self.user(id)?.clone();
-        if user.is_admin && self.admins() == 1 {
+        if user.may_administer() && self.admins() == 1 {
             return Err(DirectoryFault::LastAdmin);
         }
         self.revoke_user_everywhere(act, id);
@@ -402,7 +408,7 @@ impl Directory {
     }
 
     fn admins(&self) -> usize {
-        self.users.values().filter(|user| user.is_admin && !user.is_disabled).count()
+        self.users.values().filter(|user| user.may_administer()).count()
     }
 
     fn save_user(&mut self, act: &Act, deed: Deed, before: Option<Value>, user: User) {
