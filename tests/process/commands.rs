@@ -254,6 +254,9 @@ fn documents_and_the_audit_log() {
     assert_eq!(op.json(&["document", "show", "fluid", "x"])["document"]["id"], "x");
     op.refuses(&["document", "show", "fluid", "no"], 1, "Document not found");
     op.refuses(&["document", "delete", "fluid", "no"], 1, "Document not found");
+    assert_eq!(op.says(&["document", "delete", "fluid", "d1"]), "Document deleted\n");
+    assert_eq!(op.json(&["document", "delete", "fluid", "d2"])["message"], "Document deleted");
+    op.refuses(&["document", "show", "fluid", "d1"], 1, "Document not found");
 
     for number in 0..5 {
         op.says(&["tenant", "create", &format!("t{number}")]);

@@ -110,9 +110,11 @@ fn time_s(name: &str, number: Option<i64>) -> Option<i64> {
 
 /// Names come from other people: none of them may steer this terminal.
 fn plain(text: &str) -> String {
+    // The latter turn the direction of what is written.
     let is_steering = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
+            || matches!(c, '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -178,6 +178,14 @@ fn the_first_administrator_is_made_by_the_link_and_once() {
     let last = bench.directory.change_user(&act, &admin.id, &change);
     assert_eq!(last.unwrap_err(), DirectoryFault::LastAdmin);
     assert_eq!(bench.directory.delete_user(&act, &admin.id), Err(DirectoryFault::LastAdmin));
+    // Another who cannot sign in is none, so that one may lose it.
+    let other = bench.directory.create_user(&mut act, profile("e@f"), true).unwrap();
+    let disable = UserChange { is_disabled: Some(true), ..UserChange::default() };
+    bench.directory.change_user(&act, &other.id, &disable).unwrap();
+    let last = bench.directory.change_user(&act, &admin.id, &change);
+    assert_eq!(last.unwrap_err(), DirectoryFault::LastAdmin);
+    bench.directory.change_user(&act, &other.id, &change).unwrap();
+    bench.directory.delete_user(&act, &other.id).unwrap();
 }
 
 #[test]
